@@ -1,0 +1,43 @@
+# Two commands matter: `make demo` shows the agent at work, `make test` proves it. Both start from nothing but Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check test-long format schemas bench clean
+
+demo: $(VENV)/installed
+	@$(BIN)/python examples/demo.py
+
+# The fast part: what every commit passes.
+check: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not e2e and not long" -q
+
+test: check
+	$(BIN)/python -m pytest -m "e2e and not long" -q
+
+test-long: $(VENV)/installed
+	$(BIN)/python -m pytest -q
+
+format: $(VENV)/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Rewrite protocol/schemas from the types.
+schemas: $(VENV)/installed
+	$(BIN)/python -m acp_agent.schema.export protocol/schemas
+
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "pip>=25.1"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	@touch $@
