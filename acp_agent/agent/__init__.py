@@ -1,1 +1,1 @@
-"""See the modules."""
+"""The agent's side of ACP. `methods` and `handshake` need the standard library only: they answer first."""

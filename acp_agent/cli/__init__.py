@@ -1,1 +1,1 @@
-"""See the modules."""
+"""The command line: one file a sub-command, loaded when it is called."""

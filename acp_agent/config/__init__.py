@@ -1,1 +1,1 @@
-"""See the modules."""
+"""The configuration: opencode's files and environment variables, read, checked and merged."""

@@ -44,7 +44,7 @@ class Thinking(_Frozen):
 
 
 class ToolCall(_Frozen):
-    """A call that the model wants. `id` is ours and unique in the session; `arguments` is JSON text as the model wrote it."""
+    """A call that the model wants. `id` is ours, unique in the session; `arguments` is JSON as the model wrote it."""
 
     type: Literal["tool_call"] = "tool_call"
     id: str

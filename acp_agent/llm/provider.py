@@ -97,6 +97,9 @@ class Provider(Protocol):
     async def warm(self) -> None:
         """Import what a stream needs, off the event loop. May be called any number of times."""
 
+    async def aclose(self) -> None:
+        """Close what is open. The provider is not used after this."""
+
 
 ErrorKind: TypeAlias = Literal[
     "auth", "quota", "rate_limit", "overloaded", "network", "context_overflow", "bad_request", "not_found", "protocol"
@@ -106,9 +109,10 @@ TRANSIENT: frozenset[ErrorKind] = frozenset({"rate_limit", "overloaded", "networ
 
 
 class ProviderError(Exception):
-    """A model call failed. The message is one line for a person: provider, model, status, cause, what to do. No secrets.
+    """A model call failed. The message is one line for a person: provider, model, status, cause, what to do.
 
-    `status` is the HTTP status if there was one; `retry_after` is in seconds if the vendor named a time.
+    It holds no secrets. `status` is the HTTP status if there was one; `retry_after` is in seconds if the vendor named
+    a time.
     """
 
     def __init__(

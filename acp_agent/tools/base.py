@@ -70,7 +70,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a running call may use. `emit` shows an update of the session, in order, and waits while the client is slow."""
+    """What a running call may use. `emit` shows an update of the session, and waits while the client is slow."""
 
     call_id: str
     cwd: Path

@@ -14,7 +14,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A whole text file. `text` keeps its line endings as they stand; encoding and byte order mark are for writing back."""
+    """A whole text. `text` keeps its line endings as they stand; `encoding` and `bom` are for writing back."""
 
     path: Path
     text: str
@@ -67,7 +67,7 @@ class Workspace(Protocol):
         """The first `limit` bytes on the disk. Raises `ToolError` for what is missing, with the nearest names."""
 
     async def read_text(self, path: Path) -> TextFile:
-        """The whole text, the editor's unsaved buffer if there is one. Raises `ToolError` (missing, binary, a directory)."""
+        """The whole text, an unsaved buffer if there is one. Raises `ToolError` (missing, binary, a directory)."""
 
     async def write_text(self, file: TextFile) -> None:
         """Write a whole text: once, atomically, links followed, mode kept, directories made. Raises `ToolError`."""

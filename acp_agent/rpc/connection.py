@@ -1,0 +1,289 @@
+"""One peer: a reader that never waits for the writer, a writer that keeps order, and a task for each request.
+
+Admission rule: the reader *calls* the handler of each message, in wire order, and only the work that the handler
+returns runs in a task. So whatever a handler claims before its first await is claimed in wire order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+
+from acp_agent.log import Log
+from acp_agent.rpc.messages import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    REQUEST_CANCELLED,
+    Id,
+    Invalid,
+    Notification,
+    Request,
+    Response,
+    RpcError,
+    decode,
+    error_message,
+    result_message,
+)
+from acp_agent.rpc.outbox import Merge, Outbox
+from acp_agent.rpc.transport import EndOfMessages, MessageTooLong, Transport
+
+CANCEL_REQUEST = "$/cancel_request"
+
+MAX_UNANSWERED = 1000
+MAX_UNANSWERED_BYTES = 32 * 1024 * 1024
+
+_FLUSH_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A result, and what must follow its response on the wire."""
+
+    result: Any
+    after: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An admitted request. `run` gives the result or a `Reply`, or raises `RpcError`.
+
+    `cancel`, where given, asks the work to end by itself with an answer of its own; otherwise a cancelled request is
+    interrupted and answered with -32800.
+    """
+
+    run: Callable[[], Awaitable[Any]]
+    cancel: Callable[[], None] | None = None
+
+
+class Handler(Protocol):
+    """Whoever serves the connection. Both methods are called by the reader and must not wait."""
+
+    def on_request(self, method: str, params: Any) -> Work:
+        """Admit a request. Raises `RpcError` to refuse it."""
+
+    def on_notification(self, method: str, params: Any) -> None:
+        """Take a notification. Whatever goes wrong in it is not told to the peer."""
+
+    def on_end(self) -> None:
+        """The peer sends nothing more."""
+
+
+_Key: TypeAlias = tuple[type, Id]
+
+
+@dataclass(slots=True)
+class _Running:
+    scope: anyio.CancelScope
+    cancel: Callable[[], None] | None
+
+
+class _Answer:
+    """The place where an answer to one of our own requests arrives."""
+
+    __slots__ = ("arrived", "response")
+
+    def __init__(self) -> None:
+        self.arrived = anyio.Event()
+        self.response: Response | None = None
+
+
+class Connection:
+    """A JSON-RPC 2.0 peer over any transport.
+
+    `merge` joins notifications when the peer lags. Ids of our own requests are strings: a client exists that takes a
+    request whose id equals one of its own for an answer.
+    """
+
+    def __init__(self, transport: Transport, handler: Handler, log: Log, merge: Merge) -> None:
+        self._transport = transport
+        self._handler = handler
+        self._log = log
+        self._outbox = Outbox(merge)
+        self._running: dict[_Key, _Running] = {}
+        self._answers: dict[str, _Answer] = {}
+        self._request_count = 0
+        self._unanswered = 0
+        self._unanswered_bytes = 0
+        self._dropping = False
+
+    async def run(self) -> None:
+        """Serve until the peer sends nothing more; then end every request, write what waits, and close."""
+        try:
+            async with anyio.create_task_group() as writing:
+                writing.start_soon(self._write)
+                async with anyio.create_task_group() as serving:
+                    await self._read(serving)
+                    self._handler.on_end()
+                    serving.cancel_scope.cancel()
+                with anyio.move_on_after(_FLUSH_SECONDS, shield=True):
+                    await self._outbox.drained()
+                writing.cancel_scope.cancel()
+        finally:
+            self._outbox.close()
+            self._transport.close()
+
+    async def notify(self, method: str, params: dict[str, Any], size: int = 256) -> None:
+        """Send a notification; waits while the peer lags far behind. `size` is a rough length in bytes."""
+        await self._outbox.room()
+        self.notify_now(method, params, size)
+
+    def notify_now(self, method: str, params: dict[str, Any], size: int = 256) -> None:
+        """Send a notification without waiting: for what must be said while something is being cancelled."""
+        self._outbox.put({"jsonrpc": "2.0", "method": method, "params": params}, size)
+
+    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
+        """Ask the peer; gives its result. Raises `RpcError` for its error.
+
+        When the caller is cancelled, the peer is told with `$/cancel_request` and a late answer is ignored.
+        """
+        await self._outbox.room()
+        self._request_count += 1
+        id = f"agent-{self._request_count}"
+        answer = self._answers[id] = _Answer()
+        self._outbox.put({"jsonrpc": "2.0", "id": id, "method": method, "params": params}, size)
+        try:
+            await answer.arrived.wait()
+        finally:
+            del self._answers[id]
+            if answer.response is None:
+                self.notify_now(CANCEL_REQUEST, {"requestId": id})
+        response = answer.response
+        assert response is not None
+        if response.error is not None:
+            raise _peer_error(response.error)
+        return response.result
+
+    async def _read(self, serving: TaskGroup) -> None:
+        while True:
+            try:
+                line = await self._transport.receive()
+            except EndOfMessages:
+                return
+            except MessageTooLong:
+                self._refuse(None, RpcError(INVALID_REQUEST, "The line is longer than 64 MiB and was discarded."))
+                continue
+            match decode(line):
+                case Request() as request:
+                    self._admit(request, serving)
+                case Notification(method, params):
+                    self._take_notification(method, params)
+                case Response() as response:
+                    answer = self._answers.get(response.id) if isinstance(response.id, str) else None
+                    if answer is not None and answer.response is None:
+                        answer.response = response
+                        answer.arrived.set()
+                case Invalid(id, error):
+                    self._refuse(id, error)
+
+    def _take_notification(self, method: str, params: Any) -> None:
+        if method == CANCEL_REQUEST:
+            self._cancel_request(params)
+            return
+        try:
+            self._handler.on_notification(method, params)
+        except RpcError as error:
+            self._log("notification.refused", level="WARN", method=method[:200], error=error.message)
+
+    def _cancel_request(self, params: Any) -> None:
+        id = params.get("requestId") if isinstance(params, dict) else None
+        running = self._running.get((type(id), id)) if isinstance(id, str | int) else None
+        if running is None:
+            return
+        if running.cancel is not None:
+            running.cancel()
+        else:
+            running.scope.cancel()
+
+    def _has_room(self) -> bool:
+        """Whether one more answer may be owed. A client that only asks and never reads must not fill the memory."""
+        room = self._unanswered < MAX_UNANSWERED and self._unanswered_bytes < MAX_UNANSWERED_BYTES
+        if not room and not self._dropping:
+            self._log("requests.dropped", level="WARN", unanswered=self._unanswered, bytes=self._unanswered_bytes)
+        self._dropping = not room
+        return room
+
+    def _admit(self, request: Request, serving: TaskGroup) -> None:
+        if not self._has_room():
+            return
+        try:
+            work = self._handler.on_request(request.method, request.params)
+        except RpcError as error:
+            self._refuse(request.id, error)
+            return
+        self._owe(request.size)
+        running = _Running(anyio.CancelScope(), work.cancel)
+        self._running[type(request.id), request.id] = running
+        serving.start_soon(self._serve, request, work, running)
+
+    def _refuse(self, id: Id, error: RpcError) -> None:
+        if self._has_room():
+            self._owe(0)
+            self._answer(error_message(id, error), 0)
+
+    async def _serve(self, request: Request, work: Work, running: _Running) -> None:
+        after = None
+        message = error_message(request.id, RpcError(REQUEST_CANCELLED, "The request was cancelled."))
+        try:
+            with running.scope:
+                result = await work.run()
+                if isinstance(result, Reply):
+                    result, after = result.result, result.after
+                message = result_message(request.id, result)
+        except RpcError as error:
+            message = error_message(request.id, error)
+        except Exception as error:  # noqa: BLE001 - the one place where a defect of ours becomes an answer
+            self._log("request.failed", level="ERROR", method=request.method[:200], error=repr(error))
+            text = f"The agent failed while serving {request.method[:200]}: {type(error).__name__}. See the log file."
+            message = error_message(request.id, RpcError(INTERNAL_ERROR, text))
+        finally:
+            key = (type(request.id), request.id)
+            if self._running.get(key) is running:
+                del self._running[key]
+            self._answer(message, request.size)
+        if after is not None:
+            await after()
+
+    def _owe(self, size: int) -> None:
+        self._unanswered += 1
+        self._unanswered_bytes += size
+
+    def _answer(self, message: dict[str, Any], request_size: int) -> None:
+        def paid() -> None:
+            self._unanswered -= 1
+            self._unanswered_bytes -= request_size
+
+        self._outbox.put(message, 1024, paid)
+
+    async def _write(self) -> None:
+        while True:
+            lines, written = await self._outbox.take()
+            try:
+                await self._transport.send(lines)
+            except EndOfMessages:
+                self._outbox.close()  # reading tells that the peer is gone; until then there is nobody to write to
+                return
+            for paid in written:
+                paid()
+            self._outbox.took()
+
+
+def method_not_found(method: str) -> RpcError:
+    """The answer to a method that does not exist or is not advertised."""
+    return RpcError(METHOD_NOT_FOUND, f"Unknown method: {method[:200]!r}.", {"method": method[:200]})
+
+
+def _peer_error(error: Any) -> RpcError:
+    if not isinstance(error, dict):
+        return RpcError(INTERNAL_ERROR, "The client answered with a malformed error.")
+    code = error.get("code")
+    message = error.get("message")
+    return RpcError(
+        code if isinstance(code, int) else INTERNAL_ERROR,
+        message if isinstance(message, str) else "The client gave no reason.",
+        error.get("data"),
+    )

@@ -1,0 +1,76 @@
+"""Asking a person whether a call may run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from acp_agent.schema import PermissionOption, ToolCallContent, ToolCallUpdate
+from acp_agent.session.permissions import Decision
+from acp_agent.tools.base import Subject, ToolContext, ToolParams
+
+if TYPE_CHECKING:
+    from acp_agent.session.calls import RunningCall
+    from acp_agent.session.turn import Turn
+
+REPEATS = 3
+"""The third identical call in one turn is asked about."""
+
+
+async def permitted(turn: Turn, running: RunningCall, params: ToolParams, context: ToolContext) -> bool:
+    """Whether the call may run; `running.decision` says afterwards why or why not. Raises `ToolError` like the call."""
+    assert running.tool is not None
+    subjects = [*running.tool.subjects(params, turn.workspace), *_repeated(turn, running)]
+    decision = turn.state.policy.decide(subjects)
+    if decision.action == "ask":
+        async with turn.state.asking:  # one question at a time, in the order of the calls
+            decision = turn.state.policy.decide(subjects)  # the answer before may have settled this one
+            if decision.action == "ask":
+                content = await running.tool.preview(params, context)
+                return await _ask(turn, running, decision, list(content))
+    turn.log("permission.decided", call=running.call.id, action=decision.action, reason=decision.reason)
+    running.decision = "allowed" if decision.action == "allow" else f"refused by {decision.reason}"
+    return decision.action == "allow"
+
+
+async def _ask(turn: Turn, running: RunningCall, decision: Decision, content: list[ToolCallContent]) -> bool:
+    turn.log("permission.asked", call=running.call.id, reason=decision.reason)
+    tool_call = ToolCallUpdate(
+        tool_call_id=running.call.id,
+        title=running.progress(None).title,
+        name=running.call.name,
+        kind=running.kind,
+        status="pending",
+        content=content or None,
+        locations=list(running.shown.locations),
+        raw_input=running.raw_input,
+        meta={"acp-agent/reason": decision.reason},
+    )
+    choice = await turn.client.request_permission(turn.state.id, tool_call, _options(decision))
+    turn.log("permission.answered", call=running.call.id, option=choice.option_id, problem=choice.problem)
+    if choice.option_id == "allow_always":
+        turn.state.policy.grant(decision.asked)
+    approved = choice.option_id in ("allow_once", "allow_always")
+    if approved:
+        running.decision = f"allowed by the user ({choice.option_id})"
+    else:
+        running.decision = choice.problem or "refused by the user"
+    return approved
+
+
+def _options(decision: Decision) -> list[PermissionOption]:
+    """One option of each kind: some clients key their buttons by kind, one of them knows just these ids."""
+    options = [PermissionOption(option_id="allow_once", name="Allow once", kind="allow_once")]
+    if decision.may_be_remembered:
+        scope = ", ".join(dict.fromkeys(f"{subject.permission} {subject.always}" for subject in decision.asked))
+        name = f"Allow in this session: {scope}"
+        options.append(PermissionOption(option_id="allow_always", name=name[:200], kind="allow_always"))
+    options.append(PermissionOption(option_id="reject_once", name="Reject", kind="reject_once"))
+    return options
+
+
+def _repeated(turn: Turn, running: RunningCall) -> list[Subject]:
+    """The subject `doom_loop` for a call that this turn has made before with the same arguments, again and again."""
+    key = running.call.name + "\n" + json.dumps(running.raw_input, sort_keys=True, default=str)
+    count = turn.repeated[key] = turn.repeated.get(key, 0) + 1
+    return [Subject("doom_loop", running.call.name, running.call.name)] if count >= REPEATS else []

@@ -1,0 +1,122 @@
+"""How a session comes to be: its configuration, its models, its workspace, and what the record says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from acp_agent.config.load import load
+from acp_agent.llm.catalogue import ALL_KEY_VARIABLES
+from acp_agent.llm.models import Models, ModelUnknown
+from acp_agent.llm.settings import provider_settings
+from acp_agent.schema import McpServer
+from acp_agent.session import events, history
+from acp_agent.session.permissions import Policy
+from acp_agent.session.state import Services, SessionState
+from acp_agent.session.store import SessionHead, StoredSession
+from acp_agent.tools.environment import child_environment
+from acp_agent.tools.local import LocalWorkspace
+from acp_agent.tools.process_table import ProcessTable
+
+
+@dataclass(slots=True)
+class Opening:
+    """Builds session states. `processes` collects the table of every session, for the exit that cannot wait."""
+
+    services: Services
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    processes: list[ProcessTable] = field(default_factory=list)
+
+    async def state(self, head: SessionHead, mcp_servers: Sequence[McpServer], tasks: TaskGroup) -> SessionState:
+        """The state of a session with an empty record. Reads the configuration; contacts nobody."""
+        loaded = await to_thread.run_sync(load, head.cwd, self.environ)
+        self.services.log.mask(loaded.secrets)
+        settings = provider_settings(loaded, self.environ)
+        models = Models(settings, loaded.config.model)
+        keys = {each.api_key for each in settings if each.api_key}
+        self.services.log.mask(keys)
+        table = ProcessTable()
+        self.processes.append(table)
+        variables = ALL_KEY_VARIABLES | {name for each in settings for name in each.env} | loaded.variables
+        environment = child_environment(self.environ, variables, loaded.secrets | keys)
+        state = SessionState(
+            head=head,
+            services=self.services,
+            config=loaded,
+            models=models,
+            workspace=LocalWorkspace(head.roots, table, environment),
+            tasks=tasks,
+            mcp_servers=mcp_servers,
+            policy=Policy(),
+            notes=[str(diagnostic) for diagnostic in loaded.diagnostics],
+        )
+        state.set_mode(_first_mode(state))
+        _choose_model(state)
+        return state
+
+    def restore(self, state: SessionState, stored: StoredSession, more: Sequence[events.Event]) -> None:
+        """Let the record hold: history, mode and model as they were."""
+        record = [event for _, event in history.holding(stored.record)] + list(more)
+        state.history = history.history(record)
+        state.record_tail = state.record_tail or (stored.record[-1][0] if stored.record else "")
+        modes = {mode.id for mode in state.modes()}
+        for event in record:
+            match event:
+                case events.ModeChanged(mode=mode) if mode in modes:
+                    state.set_mode(mode)
+                case events.OptionChanged(option="model", value=value):
+                    state.model = value
+                case _:
+                    continue
+        state.told("session.restored", events=len(record), damaged=stored.damaged)
+
+
+def _first_mode(state: SessionState) -> str:
+    """The configuration's default agent if it is one that may be chosen, else the first mode."""
+    modes = [mode.id for mode in state.modes()]
+    wanted = state.config.config.default_agent
+    if wanted and wanted not in modes:
+        state.notes.append(
+            f'default_agent "{wanted}" is no agent that a person may choose; these are: {", ".join(modes)}'
+        )
+    return wanted if wanted in modes else (modes[0] if modes else "build")
+
+
+def _choose_model(state: SessionState) -> None:
+    """The model that the session starts with, if it is clear which; a note says what was chosen or what is wrong.
+
+    A configured name that resolves to nothing stays as it is written: the first prompt tells what is wrong with it.
+    """
+    agent = state.agent()
+    wanted = (agent.model if agent else None) or state.config.config.model
+    try:
+        resolution = state.models.resolve(wanted) if wanted else state.models.default()
+    except ModelUnknown:
+        state.model = wanted
+        return
+    state.model = str(resolution.info.ref)
+    if resolution.note:
+        state.notes.append(resolution.note)
+        state.told_notes.add(resolution.note)
+
+
+def interrupted_call(call: tuple[str, str, str], services: Services, now: float) -> events.ToolCallFinal:
+    """The end of a call that the last process did not live to see."""
+    id, name, arguments = call
+    tool = services.tools.get(name)
+    return events.ToolCallFinal(
+        call_id=id,
+        name=name,
+        kind=tool.kind if tool else "other",
+        title=name,
+        status="failed",
+        raw_input=arguments,
+        output=history.INTERRUPTED,
+        started=now,
+        ended=now,
+        decision="interrupted",
+    )

@@ -1,0 +1,64 @@
+"""What a model call sends beside the history: a prefix that stays the same for the session, tools, and reminders."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+
+from anyio import to_thread
+
+from acp_agent.llm.models import ModelInfo
+from acp_agent.llm.provider import ModelRequest, ToolSpec
+from acp_agent.session import system_prompt
+from acp_agent.session.instructions import find
+from acp_agent.session.project import discover
+from acp_agent.session.state import SessionState
+from acp_agent.tools.spec import tool_spec
+
+_EDITING = frozenset({"edit", "write"})
+
+
+async def request_for(state: SessionState, info: ModelInfo) -> ModelRequest:
+    """The request for the next model call."""
+    agent = state.agent()
+    base = (agent.prompt if agent else None) or system_prompt.BASE
+    if base not in state.system_prompts:
+        state.system_prompts[base] = await _system_prompt(state, base)
+    return ModelRequest(
+        model=info.ref.model,
+        system=state.system_prompts[base],
+        history=tuple(state.history),
+        new_call_id=lambda: state.services.new_id("call"),
+        tools=_tools(state),
+        reminder=system_prompt.reminder(state.mode),
+        max_tokens=info.output,
+        temperature=agent.temperature if agent else None,
+    )
+
+
+def _tools(state: SessionState) -> tuple[ToolSpec, ...]:
+    """The tools that are not refused as a whole."""
+    return tuple(
+        tool_spec(tool)
+        for name, tool in sorted(state.services.tools.items())
+        if not state.policy.hides("edit" if name in _EDITING else name)
+    )
+
+
+async def _system_prompt(state: SessionState, base: str) -> str:
+    """Built once for each base: by an agent's own text, or by ours."""
+    project = await discover(state.cwd, os.environ)
+    await state.services.store.assign(state.id, project.id, str(project.worktree), project.vcs)
+    instructions = await to_thread.run_sync(find, state.cwd, state.config, os.environ)
+    state.notes.extend(str(diagnostic) for diagnostic in instructions.diagnostics)
+    return await system_prompt.build(
+        state.cwd,
+        state.head.roots,
+        project,
+        instructions.files,
+        today=datetime.fromtimestamp(state.head.created, UTC).date(),
+        platform=platform.system(),
+        environ=os.environ,
+        base=base,
+    )

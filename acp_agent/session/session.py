@@ -1,0 +1,154 @@
+"""A session as a thing that runs: one owner task that serves one piece of work after the other.
+
+Work is claimed with a plain call, so whoever calls in wire order is served in wire order, and a cancellation that
+comes right behind a prompt finds it, even while the session is still being opened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from acp_agent.rpc.messages import INVALID_REQUEST, REQUEST_CANCELLED, RpcError
+from acp_agent.schema import ContentBlock
+from acp_agent.session.client import Client
+from acp_agent.session.state import SessionState
+from acp_agent.session.turn import StopReason, run_turn
+
+T = TypeVar("T")
+
+MAX_QUEUED = 16
+_CLOSE_SECONDS = 1.0
+
+
+class Ticket(Generic[T]):
+    """A claimed place in a session's queue, and later what came of it."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._scope = anyio.CancelScope()
+        self._done = anyio.Event()
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """End it, or do not begin it. What is over stays as it is."""
+        if not self._done.is_set():
+            self.cancelled = True
+            self._scope.cancel()
+
+    async def serve(self) -> None:
+        """Do the work; called by the session's owner task."""
+        with self._scope:
+            try:
+                self._value = await self._work()
+                self.cancelled = False  # it came to its end before the cancellation did
+            except Exception as error:  # noqa: BLE001 - carried to whoever waits for the result
+                self._error = error
+        if self.cancelled and not self._scope.cancelled_caught and self._error is not None:
+            self._error = None  # an error on the way out of a cancellation is not the answer
+        self._done.set()
+
+    def give_up(self) -> None:
+        """End a ticket that will never be served."""
+        self.cancelled = True
+        self._done.set()
+
+    async def result(self) -> T:
+        """Wait for the work's result, or raise its error. Cancelled work raises -32800."""
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        if self.cancelled:
+            raise RpcError(REQUEST_CANCELLED, "The request was cancelled.")
+        return self._value  # type: ignore[return-value]  # None is a T where T is None
+
+
+class Session:
+    """One session of this process. `opening` reads or makes its state, once, as the first piece of work needs it."""
+
+    def __init__(self, id: str, opening: Callable[[TaskGroup], Awaitable[SessionState]]) -> None:
+        self.id = id
+        self._opening = opening
+        self._queue: deque[Ticket[Any]] = deque()
+        self._current: Ticket[Any] | None = None
+        self._claimed = anyio.Event()
+        self._closing = False
+        self._closed = anyio.Event()
+        self._tasks: TaskGroup | None = None
+        self.state: SessionState | None = None
+
+    def claim(self, work: Callable[[], Awaitable[T]]) -> Ticket[T]:
+        """Queue work behind what is queued already."""
+        ticket = Ticket(work)
+        if self._closing:
+            ticket.give_up()
+            return ticket
+        self._queue.append(ticket)
+        self._claimed.set()
+        return ticket
+
+    def prompt(self, blocks: Sequence[ContentBlock], client: Client) -> Ticket[StopReason]:
+        """Claim the next turn. Raises `RpcError` when too many prompts wait already."""
+        if len(self._queue) >= MAX_QUEUED:
+            text = f"{MAX_QUEUED} prompts wait in this session already. Wait for one to end, or cancel them."
+            raise RpcError(INVALID_REQUEST, text, {"sessionId": self.id})
+
+        async def work() -> StopReason:
+            return await run_turn(await self.opened(), blocks, client)
+
+        return self.claim(work)
+
+    def cancel(self) -> None:
+        """End the running turn and every waiting one. Harmless when nothing runs."""
+        waiting, self._queue = list(self._queue), deque()
+        for ticket in waiting:
+            ticket.give_up()
+        if self._current is not None:
+            self._current.cancel()
+
+    def abandon(self) -> None:
+        """Stop serving after the current work: the session could not be opened."""
+        self._closing = True
+        self._claimed.set()
+
+    async def opened(self) -> SessionState:
+        """The state, read at the first call. For use inside claimed work only."""
+        if self.state is None:
+            assert self._tasks is not None
+            self.state = await self._opening(self._tasks)
+        return self.state
+
+    async def run(self) -> None:
+        """Serve claimed work until the session is closed: the owner task."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                while not self._closing:
+                    if not self._queue:
+                        self._claimed = anyio.Event()
+                        await self._claimed.wait()
+                        continue
+                    self._current = self._queue.popleft()
+                    await self._current.serve()
+                    self._current = None
+                tasks.cancel_scope.cancel()
+        finally:
+            self._closing = True
+            self.cancel()
+            if self.state is not None:
+                with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                    await self.state.workspace.close()
+            self._closed.set()
+
+    async def close(self) -> None:
+        """Cancel what runs and what waits, end every process, and return when all of it is gone."""
+        self._closing = True
+        self.cancel()
+        self._claimed.set()
+        await self._closed.wait()

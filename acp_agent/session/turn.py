@@ -1,0 +1,179 @@
+"""The prompt turn: ask the model, run the tools it calls, repeat. The one loop of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import anyio
+
+from acp_agent.llm.messages import AssistantMessage, Step, Text
+from acp_agent.llm.models import ModelInfo, ModelUnknown
+from acp_agent.llm.provider import ProviderError
+from acp_agent.rpc.messages import INTERNAL_ERROR, RpcError
+from acp_agent.schema import AgentMessageChunk, ContentBlock, SessionUpdate, TextContent, UsageUpdate
+from acp_agent.session import events, history
+from acp_agent.session.answer import Answer, ask_model
+from acp_agent.session.calls import close_calls, run_calls
+from acp_agent.session.client import Client
+from acp_agent.session.prompt_setup import request_for
+from acp_agent.session.state import SessionState
+from acp_agent.tools.workspace import Workspace
+
+StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
+
+_EMPTY = "The model gave an empty answer twice. Ask again, or choose another model."
+_CUT_OFF = "The answer reached the model's output limit before this call was complete; it was not run."
+
+
+@dataclass(slots=True)
+class Turn:
+    """One prompt turn while it runs. `step` counts the model calls, from 1; `repeated` the calls that look the same."""
+
+    id: str
+    state: SessionState
+    client: Client
+    workspace: Workspace
+    step: int = 0
+    repeated: dict[str, int] = field(default_factory=dict)
+
+    async def show(self, update: SessionUpdate) -> None:
+        """Show an update to the client, in order."""
+        await self.client.update(self.state.id, update)
+
+    async def say(self, text: str) -> None:
+        """Say a sentence of our own: shown and replayed, never sent to a model."""
+        message_id = self.state.services.new_id("msg")
+        message = AssistantMessage(content=(Text(text=text),))
+        await self.state.record(events.AssistantMessage(message_id=message_id, message=message, for_model=False))
+        await self.show(AgentMessageChunk(content=TextContent(text=text), message_id=message_id))
+
+    def log(self, event: str, **fields: object) -> None:
+        """Write a line about this turn to the log file."""
+        self.state.told(event, turn=self.id, step=self.step, **fields)
+
+
+async def run_turn(state: SessionState, blocks: Sequence[ContentBlock], client: Client) -> StopReason:
+    """Run one prompt turn to its end and give its stop reason.
+
+    Raises `RpcError` when the model could not be asked; what happened was then said to the person already. When
+    cancelled, what was shown is recorded and every shown tool call is closed before the cancellation goes on.
+    """
+    turn = Turn(state.services.new_id("turn"), state, client, client.workspace(state.id, state.workspace))
+    before = state.record_tail, len(state.history)
+    message_id = state.services.new_id("msg")
+    await state.record(events.UserMessage(message_id=message_id, blocks=tuple(blocks)), durable=True)
+    state.history.append(history.user_message(blocks))
+    turn.log("prompt.recorded", blocks=len(blocks))
+    try:
+        await _tell_notes(turn)
+        reason = await _loop(turn)
+    except ProviderError as error:
+        turn.log("turn.failed", level="ERROR", error=str(error), kind=error.kind, status=error.status)
+        await turn.say(_sentence(str(error)))
+        raise _model_failed(error) from error
+    except ModelUnknown as error:
+        turn.log("turn.failed", level="ERROR", error=str(error))
+        await turn.say(_sentence(str(error)))
+        raise RpcError(INTERNAL_ERROR, str(error)) from error
+    if reason == "refusal":
+        await _take_back(turn, *before)
+    turn.log("turn.ended", stop_reason=reason)
+    return reason
+
+
+async def _loop(turn: Turn) -> StopReason:
+    empty_answers = 0
+    while turn.step < turn.state.step_limit:
+        turn.step += 1
+        info = await _model(turn)
+        request = await request_for(turn.state, info)
+        turn.log("model.asked", model=str(info.ref), messages=len(request.history), tools=len(request.tools))
+        answer = await ask_model(turn, info, request)
+        await _record(turn, info, answer)
+        turn.log("model.answered", stop_reason=answer.stop_reason, calls=len(answer.message.tool_calls))
+        if answer.message.tool_calls:
+            await run_calls(turn, answer.message)
+            continue
+        if answer.stop_reason == "refusal":
+            await turn.show(AgentMessageChunk(content=TextContent(text="The model refused this request.")))
+            return "refusal"
+        if answer.stop_reason == "max_tokens":
+            return "max_tokens"
+        if answer.message.text.strip():
+            return "end_turn"
+        empty_answers += 1
+        if empty_answers == 2:
+            await turn.say(_EMPTY)
+            return "end_turn"
+    await turn.say(f"Stopped after {turn.state.step_limit} steps without an end. Send another prompt to go on.")
+    return "max_turn_requests"
+
+
+async def _model(turn: Turn) -> ModelInfo:
+    """The model for the next call: a choice made in mid-turn holds from here."""
+    state = turn.state
+    resolution = state.models.resolve(state.model) if state.model else state.models.default()
+    if resolution.note and resolution.note not in state.told_notes:
+        state.told_notes.add(resolution.note)
+        await turn.say(_sentence(resolution.note) + "\n\n")
+    return resolution.info
+
+
+async def _record(turn: Turn, info: ModelInfo, answer: Answer) -> None:
+    """Record an answer before anything follows from it; then tell what it cost."""
+    state = turn.state
+    calls = answer.message.tool_calls
+    if calls and answer.stop_reason == "max_tokens":
+        # A call at the limit may be cut in the middle of its arguments, so none of them is run.
+        kept = tuple(part for part in answer.message.content if part not in calls)
+        await close_calls(turn, calls, _CUT_OFF)
+        answer.message = AssistantMessage(content=kept)
+        calls = ()
+    found: list[events.Event] = []
+    if answer.message.content:
+        found.append(events.AssistantMessage(message_id=answer.message_id, message=answer.message, model=str(info.ref)))
+    if answer.usage is not None:
+        found.append(events.Usage(usage=answer.usage, size=info.context))
+    # The last answer of a turn, and one that may change things, must outlive even a power cut.
+    durable = not calls or any(_changes_things(turn, call.name) for call in calls)
+    await state.record(*found, durable=durable)
+    if not calls and answer.message.content:
+        state.history.append(Step(message=answer.message))
+    if answer.usage is not None and info.context:
+        await turn.show(UsageUpdate(used=answer.usage.total, size=info.context))
+
+
+def _changes_things(turn: Turn, name: str) -> bool:
+    tool = turn.state.services.tools.get(name)
+    return tool is not None and tool.kind not in ("read", "search", "think")
+
+
+async def _tell_notes(turn: Turn) -> None:
+    notes, turn.state.notes = turn.state.notes, []
+    if notes:
+        await turn.say("\n".join(notes) + "\n\n")
+
+
+async def _take_back(turn: Turn, event: str, length: int) -> None:
+    """A refused prompt, and everything after it, is not sent again (that is what the stop reason means)."""
+    with anyio.CancelScope(shield=True):
+        await turn.state.record(events.Rewind(to=event), durable=True)
+    del turn.state.history[length:]
+
+
+def _model_failed(error: ProviderError) -> RpcError:
+    data = {
+        "provider": error.provider,
+        "model": error.model,
+        "kind": error.kind,
+        "retryable": error.transient,
+        **({"status": error.status} if error.status is not None else {}),
+    }
+    return RpcError(INTERNAL_ERROR, str(error), data)
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else text + "."

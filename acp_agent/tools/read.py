@@ -1,0 +1,154 @@
+"""The `read` tool: a file with its line numbers, a directory, or an image."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from anyio import to_thread
+from pydantic import Field
+
+from acp_agent.llm.messages import Image
+from acp_agent.schema import ImageContent, ToolCallContent, ToolCallLocation, ToolContent, ToolKind
+from acp_agent.tools.base import CallSummary, Subject, ToolContext, ToolError, ToolParams, ToolResult
+from acp_agent.tools.diffs import text_content
+from acp_agent.tools.files import file_subjects, file_summary, name_for_model
+from acp_agent.tools.text_codec import is_binary
+from acp_agent.tools.truncate import MAX_BYTES, MAX_LINES, clip_line, fenced, size
+from acp_agent.tools.workspace import Workspace
+
+_IMAGES = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
+}
+_LARGEST_IMAGE = 5 * 1024 * 1024
+_BEGINNING = 8 * 1024
+_MOST_ENTRIES = 1000
+
+
+class ReadParams(ToolParams):
+    """Arguments of `read`."""
+
+    file_path: str = Field(alias="filePath", min_length=1)
+    offset: int = Field(default=1, ge=0, description="First line, from 1")
+    limit: int = Field(default=MAX_LINES, ge=0, description="Number of lines")
+
+
+class ReadTool:
+    """Shows files. It reads through the workspace, so an unsaved buffer of the editor counts."""
+
+    name: str = "read"
+    description: str = (
+        f"Read a file; lines come back as `N: text`. Up to {MAX_LINES} lines or {MAX_BYTES // 1024} KB a call: "
+        "go on with offset. A directory gives its entries, an image (png, jpg, gif, webp) is shown to you. "
+        "Paths may be relative to the working directory."
+    )
+    kind: ToolKind = "read"
+    params: type[ReadParams] = ReadParams
+
+    def summary(self, params: ReadParams, workspace: Workspace) -> CallSummary:
+        """The path, at its first line."""
+        return file_summary(params.file_path, workspace, max(1, params.offset))
+
+    def subjects(self, params: ReadParams, workspace: Workspace) -> Sequence[Subject]:
+        """The file."""
+        return file_subjects("read", params.file_path, workspace)
+
+    async def preview(self, params: ReadParams, context: ToolContext) -> Sequence[ToolCallContent]:
+        """Nothing: the title says it."""
+        return ()
+
+    async def run(self, params: ReadParams, context: ToolContext) -> ToolResult:
+        """Read it."""
+        workspace = context.workspace
+        path = workspace.resolve(params.file_path)
+        if await to_thread.run_sync(os.path.isdir, path):
+            return await to_thread.run_sync(_listing, path, workspace)
+        on_disk = await to_thread.run_sync(os.path.exists, path)
+        # A new file in the editor has no bytes on the disk yet, and is text.
+        beginning = await workspace.read_bytes(path, _BEGINNING) if on_disk else b""
+        mime_type = _image_type(beginning)
+        if mime_type is not None:
+            return await _image(path, mime_type, workspace)
+        if beginning.startswith(b"%PDF-") or is_binary(beginning):
+            return await to_thread.run_sync(_binary, path, beginning, workspace)
+        file = await workspace.read_text(path)
+        return _text(path, file.text, params, workspace)
+
+
+def _text(path: Path, text: str, params: ReadParams, workspace: Workspace) -> ToolResult:
+    first = max(1, params.offset)
+    if not text:
+        return ToolResult("The file is empty.", [text_content("The file is empty.")])
+    lines = file_lines(text)
+    if first > len(lines):
+        raise ToolError(f"{workspace.display(path)} has {len(lines)} lines; offset {first} is behind its end.")
+    chosen: list[str] = []
+    room = MAX_BYTES
+    for number, line in enumerate(lines[first - 1 : first - 1 + params.limit], first):
+        shown = clip_line(line)
+        room -= size(shown) + len(str(number)) + 3
+        if room < 0:
+            break
+        chosen.append(shown)
+    last = first + len(chosen) - 1
+    numbered = "\n".join(f"{number}: {line}" for number, line in enumerate(chosen, first))
+    if first > 1 or last < len(lines):
+        numbered += f"\n\n(lines {first}-{last} of {len(lines)}"
+        numbered += f"; use offset={last + 1} for more)" if last < len(lines) else ")"
+    location = ToolCallLocation(path=str(path), line=first)
+    return ToolResult(numbered, [text_content(fenced("\n".join(chosen)))], locations=[location])
+
+
+def file_lines(text: str) -> list[str]:
+    """The lines of a file without their endings (LF, CRLF or CR); other separators are characters like any."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _listing(path: Path, workspace: Workspace) -> ToolResult:
+    try:
+        with os.scandir(path) as entries:
+            names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries)
+    except OSError as error:
+        raise ToolError(f"{workspace.display(path)} cannot be listed: {error.strerror or error}.") from error
+    shown = names[:_MOST_ENTRIES]
+    text = "\n".join(shown) or "The directory is empty."
+    if len(names) > len(shown):
+        text += f"\n(… {len(names) - len(shown)} more; use glob)"
+    return ToolResult(text, [text_content(fenced(text))], locations=[ToolCallLocation(path=str(path))])
+
+
+def _image_type(beginning: bytes) -> str | None:
+    if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
+        return "image/webp"
+    return next((mime for magic, mime in _IMAGES.items() if beginning.startswith(magic)), None)
+
+
+async def _image(path: Path, mime_type: str, workspace: Workspace) -> ToolResult:
+    data = await workspace.read_bytes(path, _LARGEST_IMAGE + 1)
+    name = name_for_model(workspace, path)
+    if len(data) > _LARGEST_IMAGE:
+        raise ToolError(
+            f"{name} is an image of more than {_LARGEST_IMAGE >> 20} MB; make a smaller copy to look at it."
+        )
+    encoded = base64.b64encode(data).decode("ascii")
+    return ToolResult(
+        f"{name} is an image ({mime_type}, {len(data)} bytes); it is attached.",
+        [ToolContent(content=ImageContent(data=encoded, mime_type=mime_type))],
+        images=[Image(data=encoded, mime_type=mime_type)],
+        locations=[ToolCallLocation(path=str(path))],
+    )
+
+
+def _binary(path: Path, beginning: bytes, workspace: Workspace) -> ToolResult:
+    kind = "a PDF" if beginning.startswith(b"%PDF-") else "a binary file"
+    text = (
+        f"{name_for_model(workspace, path)} is {kind} of {os.path.getsize(path)} bytes, so its text is not shown. "
+        "Use bash with a program that understands it."
+    )
+    return ToolResult(text, [text_content(text)], locations=[ToolCallLocation(path=str(path))])
