@@ -65,6 +65,7 @@ class App:
             finally:
                 with anyio.move_on_after(CLOSE_SECONDS, shield=True):
                     await sessions.close_all()
+                    await self.opening.close()
                     await self.store.close()
                 tasks.cancel_scope.cancel()
 

@@ -11,8 +11,8 @@ from anyio.abc import TaskGroup
 
 from acp_agent.config.load import load
 from acp_agent.llm.catalogue import ALL_KEY_VARIABLES
-from acp_agent.llm.models import Models, ModelUnknown
-from acp_agent.llm.settings import provider_settings
+from acp_agent.llm.models import Models, ModelUnknown, ProviderSettings
+from acp_agent.llm.settings import provider_notes, provider_settings
 from acp_agent.schema import McpServer
 from acp_agent.session import events, history
 from acp_agent.session.permissions import Policy
@@ -30,13 +30,14 @@ class Opening:
     services: Services
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     processes: list[ProcessTable] = field(default_factory=list)
+    _models: list[tuple[tuple[Sequence[ProviderSettings], str | None], Models]] = field(default_factory=list)
 
     async def state(self, head: SessionHead, mcp_servers: Sequence[McpServer], tasks: TaskGroup) -> SessionState:
         """The state of a session with an empty record. Reads the configuration; contacts nobody."""
         loaded = await to_thread.run_sync(load, head.cwd, self.environ)
         self.services.log.mask(loaded.secrets)
         settings = provider_settings(loaded, self.environ)
-        models = Models(settings, loaded.config.model)
+        models = self._shared_models(settings, loaded.config.model)
         keys = {each.api_key for each in settings if each.api_key}
         self.services.log.mask(keys)
         table = ProcessTable()
@@ -52,11 +53,25 @@ class Opening:
             tasks=tasks,
             mcp_servers=mcp_servers,
             policy=Policy(),
-            notes=[str(diagnostic) for diagnostic in loaded.diagnostics],
+            notes=[str(each) for each in (*loaded.diagnostics, *provider_notes(loaded, self.environ))],
         )
         state.set_mode(_first_mode(state))
         _choose_model(state)
         return state
+
+    def _shared_models(self, settings: Sequence[ProviderSettings], default: str | None) -> Models:
+        """Sessions with the same providers share their connections."""
+        for key, models in self._models:
+            if key == (settings, default):
+                return models
+        models = Models(settings, default)
+        self._models.append(((settings, default), models))
+        return models
+
+    async def close(self) -> None:
+        """Close the connections to the providers."""
+        for _, models in self._models:
+            await models.aclose()
 
     def restore(self, state: SessionState, stored: StoredSession, more: Sequence[events.Event]) -> None:
         """Let the record hold: history, mode and model as they were."""

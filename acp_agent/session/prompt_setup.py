@@ -26,7 +26,7 @@ async def request_for(state: SessionState, info: ModelInfo) -> ModelRequest:
     if base not in state.system_prompts:
         state.system_prompts[base] = await _system_prompt(state, base)
     return ModelRequest(
-        model=info.ref.model,
+        model=info.id,
         system=state.system_prompts[base],
         history=tuple(state.history),
         new_call_id=lambda: state.services.new_id("call"),
@@ -34,6 +34,7 @@ async def request_for(state: SessionState, info: ModelInfo) -> ModelRequest:
         reminder=system_prompt.reminder(state.mode),
         max_tokens=info.output,
         temperature=agent.temperature if agent else None,
+        options={**info.options, **((agent.options if agent else None) or {})},
     )
 
 

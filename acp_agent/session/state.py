@@ -76,7 +76,7 @@ class SessionState:
 
     def modes(self) -> list[SessionMode]:
         """The modes that may be chosen: the built-in ones and the configuration's primary agents."""
-        agents = self.config.config.agent or {}
+        agents = self.config.config.agent
         shown = {name: text for name, text in _BUILT_IN_MODES.items() if not _is_off(agents.get(name))}
         for name, agent in agents.items():
             if agent.mode != "subagent" and not _is_off(agent):
@@ -85,13 +85,13 @@ class SessionState:
 
     def agent(self) -> AgentConfig | None:
         """The configuration of the current mode, if it has one."""
-        return (self.config.config.agent or {}).get(self.mode)
+        return self.config.config.agent.get(self.mode)
 
     @property
     def step_limit(self) -> int:
         """How many model calls a turn may make."""
         agent = self.agent()
-        return agent.steps if agent is not None and agent.steps else DEFAULT_STEPS
+        return (agent.steps or agent.max_steps or DEFAULT_STEPS) if agent is not None else DEFAULT_STEPS
 
     def set_mode(self, mode: str) -> None:
         """Let another mode hold from the next tool call and model call on."""
