@@ -10,7 +10,7 @@ from pathlib import Path
 
 from acp_agent.config.load import load
 from acp_agent.llm.models import Models
-from acp_agent.llm.settings import provider_settings
+from acp_agent.llm.settings import provider_notes, provider_settings
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     loaded = load(Path.cwd(), os.environ)
     models = Models(provider_settings(loaded, os.environ), loaded.config.model)
-    for diagnostic in loaded.diagnostics:
+    for diagnostic in (*loaded.diagnostics, *provider_notes(loaded, os.environ)):
         print(diagnostic, file=sys.stderr)
     for info in models.available():
         if arguments.provider in (None, info.ref.provider):

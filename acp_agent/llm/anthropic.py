@@ -144,7 +144,7 @@ def messages(request: ModelRequest) -> list[dict[str, Any]]:
             add("user", [_result(outcome) for outcome in entry.outcomes])
         else:
             add("user", _user(entry))
-        if at == last_user and request.reminder:
+        if at == last_user and visible(request.reminder):
             reminder = {"type": "text", "text": clean(request.reminder)}
             add("user", [reminder])
     _mark_last_block(found, reminder)
@@ -184,9 +184,9 @@ def _assistant(step: Step) -> list[dict[str, Any]]:
         elif isinstance(part, Thinking):
             # Without its signature (cut short, or another vendor's) reasoning is refused.
             if part.redacted is not None:
-                blocks.append({"type": "redacted_thinking", "data": part.redacted})
+                blocks.append({"type": "redacted_thinking", "data": clean(part.redacted)})
             elif part.signature is not None:
-                blocks.append({"type": "thinking", "thinking": part.text, "signature": part.signature})
+                blocks.append({"type": "thinking", "thinking": clean(part.text), "signature": clean(part.signature)})
         else:
             given = arguments_object(clean(part.arguments))
             blocks.append({"type": "tool_use", "id": _id(part.id), "name": wire_name(part.name), "input": given})

@@ -15,7 +15,7 @@ MAX_MESSAGE = 64 * 1024 * 1024
 
 
 class MessageTooLong(ValueError):
-    """The answer is longer than `MAX_MESSAGE` characters."""
+    """The answer has more characters than the assembly takes."""
 
 
 def clean(text: str) -> str:
@@ -104,10 +104,11 @@ class _Call:
 class Assembly:
     """One answer in the making. The methods that take a piece yield what to show for it.
 
-    Parts stand in the order of their first appearance. Raises `MessageTooLong`.
+    Parts stand in the order of their first appearance. Raises `MessageTooLong` beyond `limit` characters.
     """
 
-    def __init__(self, new_call_id: Callable[[], str]) -> None:
+    def __init__(self, new_call_id: Callable[[], str], limit: int = MAX_MESSAGE) -> None:
+        self._limit = limit
         self._new_call_id = new_call_id
         self._parts: list[_Part | _Call] = []
         self._calls: dict[Hashable, _Call] = {}
@@ -194,7 +195,7 @@ class Assembly:
         content: list[Text | Thinking | ToolCall] = []
         for part in self._parts:
             if isinstance(part, _Call):
-                if wanted(part):
+                if wanted(part) and (part.name or part.pieces):
                     content.append(part.build())
             elif (built := part.build()) is not None:
                 content.append(built)
@@ -227,5 +228,5 @@ class Assembly:
 
     def _grow(self, piece: str) -> None:
         self._size += len(piece)
-        if self._size > MAX_MESSAGE:
-            raise MessageTooLong(f"the answer is longer than {MAX_MESSAGE // (1024 * 1024)} MiB")
+        if self._size > self._limit:
+            raise MessageTooLong(f"the answer is longer than {self._limit} characters")

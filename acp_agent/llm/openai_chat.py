@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from acp_agent.llm.assembly import Assembly, arguments_object, clean, count
 from acp_agent.llm.errors import Failures
@@ -82,10 +81,9 @@ class OpenAIChat(VendorProvider):
 
     def body(self, request: ModelRequest) -> dict[str, Any]:
         """The request: system, history, tools by name. The messages of a longer history begin with the same bytes."""
-        host = urlsplit(self.base_url).hostname or ""
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": messages(request, short_ids=host.endswith("mistral.ai")),
+            "messages": messages(request, short_ids=self.host.endswith("mistral.ai")),
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -93,7 +91,7 @@ class OpenAIChat(VendorProvider):
             body["tools"] = [_tool(tool) for tool in sorted(request.tools, key=lambda tool: tool.name)]
         if request.max_tokens is not None:
             # OpenAI's newer models refuse the old name, the other vendors do not know the new one.
-            body["max_completion_tokens" if host == "api.openai.com" else "max_tokens"] = request.max_tokens
+            body["max_completion_tokens" if self.host == "api.openai.com" else "max_tokens"] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
         return merge_options(body, request.options, _OPTION_NAMES, _FIXED)
@@ -126,7 +124,7 @@ def _user(message: UserMessage, reminder: str) -> str | list[dict[str, Any]]:
             parts.append({"type": "text", "text": clean(part.text)})
     if not parts:
         parts.append({"type": "text", "text": "(empty)"})
-    if reminder:
+    if visible(reminder):
         parts.append({"type": "text", "text": clean(reminder)})
     # Many local servers take nothing but a string.
     return str(parts[0]["text"]) if len(parts) == 1 and parts[0]["type"] == "text" else parts

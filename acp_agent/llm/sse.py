@@ -19,17 +19,18 @@ class ServerEvent(NamedTuple):
 
 
 class EventTooLong(ValueError):
-    """One event is larger than `MAX_EVENT` bytes."""
+    """One event has more bytes than the reader takes."""
 
 
 class EventReader:
     """Turns pieces of a byte stream into events.
 
     `feed` returns the events that a piece completes, `finish` one that lacks only the blank line at the end. Bytes
-    that are not UTF-8 become U+FFFD. Raises `EventTooLong`.
+    that are not UTF-8 become U+FFFD. Raises `EventTooLong` for an event of more than `limit` bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._limit = limit
         self._pieces: list[bytes] = []
         self._held = 0
         self._after_cr = False
@@ -78,8 +79,8 @@ class EventReader:
 
     def _grow(self, size: int) -> None:
         self._held += size
-        if self._held > MAX_EVENT:
-            raise EventTooLong(f"one event is longer than {MAX_EVENT // (1024 * 1024)} MiB")
+        if self._held > self._limit:
+            raise EventTooLong(f"one event is longer than {self._limit} bytes")
 
     def _line(self, line: bytes) -> ServerEvent | None:
         if self._at_start:

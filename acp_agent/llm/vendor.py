@@ -40,6 +40,12 @@ class VendorProvider(ABC):
         self.base_url = base_url
         self.headers = dict(headers or {})
         self.timeouts = timeouts or Timeouts()
+        try:
+            parts = urlsplit(base_url)
+            self.host = parts.hostname or ""
+            self._url_secrets = [part for part in (parts.password, parts.query) if part]
+        except ValueError:
+            self.host, self._url_secrets = "", []
         self._api_key = (api_key or "").strip() or NO_KEY
         self._env = tuple(env)
         self._lock = threading.Lock()
@@ -59,7 +65,7 @@ class VendorProvider(ABC):
 
     def direct_hosts(self) -> dict[str, None]:
         """The HTTP client's `mounts`: a proxy of the environment is not asked for a server on this machine."""
-        host = urlsplit(self.base_url).hostname or ""
+        host = self.host
         if host == "localhost" or host == "::1" or host.startswith("127."):
             return {f"all://[{host}]" if ":" in host else f"all://{host}": None}
         return {}
@@ -103,8 +109,7 @@ class VendorProvider(ABC):
     async def _ready(self, failures: Failures) -> Client:
         if self._client is not None:
             return self._client
-        host = urlsplit(self.base_url)
-        if host.scheme not in ("http", "https") or not host.hostname:
+        if not self.base_url.startswith(("http://", "https://")) or not self.host:
             raise failures.unreachable([("InvalidURL", f"{self.base_url!r} is not an address")], "")
         try:
             # Abandoned by a cancelled prompt, the thread still finishes its work for the next one.
@@ -112,7 +117,7 @@ class VendorProvider(ABC):
         except ImportError as error:
             raise failures.no_sdk(error.name or "") from error
         except (ValueError, OSError) as error:
-            raise failures.unreachable(causes(error), host.hostname) from None
+            raise failures.unreachable(causes(error), self.host) from None
 
     def _load_once(self) -> Client:
         with self._lock:
@@ -121,13 +126,11 @@ class VendorProvider(ABC):
             return self._client
 
     def _failures(self, model: str) -> Failures:
-        secrets = [self._api_key, *self.headers.values()]
-        parts = urlsplit(self.base_url)
-        secrets += [part for part in (parts.password, parts.query) if part]
+        secrets = [self._api_key, *self.headers.values(), *self._url_secrets]
         return Failures(self.name, model, self._env, [secret for secret in secrets if secret != NO_KEY])
 
     def _refused(self, error: Exception, failures: Failures) -> ProviderError:
         response = getattr(error, "response", None)
         if response is not None:
             return failures.answered(response.status_code, dict(response.headers), response.text)
-        return failures.unreachable(causes(error), urlsplit(self.base_url).hostname or self.base_url)
+        return failures.unreachable(causes(error), self.host)

@@ -17,7 +17,15 @@ from acp_agent.llm.messages import (
     ToolOutcome,
     UserMessage,
 )
-from acp_agent.llm.provider import Completed, ModelRequest, Provider, StreamEvent, ToolSpec
+from acp_agent.llm.provider import (
+    Completed,
+    ModelRequest,
+    ModelStream,
+    Provider,
+    ProviderError,
+    StreamEvent,
+    ToolSpec,
+)
 
 PIXEL = Image(data="iVBORw0KGgo=", mime_type="image/png")
 READ = ToolSpec("read", "Read a file", {"type": "object", "properties": {"path": {"type": "string"}}})
@@ -35,10 +43,10 @@ def step(*calls: tuple[str, str], text: str = "", thinking: Thinking | None = No
     return Step(message=AssistantMessage(content=(*parts, *asked)), outcomes=outcomes)
 
 
-def request(history: History = (said("hi"),), **more: Any) -> ModelRequest:
+def request(history: History | None = None, **more: Any) -> ModelRequest:
     numbers = itertools.count(1)
     fields: dict[str, Any] = {"model": "small", "system": "Be brief.", **more}
-    return ModelRequest(history=history, new_call_id=lambda: f"c{next(numbers)}", **fields)
+    return ModelRequest(history=history or (said("hi"),), new_call_id=lambda: f"c{next(numbers)}", **fields)
 
 
 async def read_all(provider: Provider, asked: ModelRequest | None = None) -> list[StreamEvent]:
@@ -50,6 +58,16 @@ async def answer(provider: Provider, asked: ModelRequest | None = None) -> Compl
     last = (await read_all(provider, asked))[-1]
     assert isinstance(last, Completed)
     return last
+
+
+async def error_of(stream: ModelStream, shown: list[StreamEvent]) -> ProviderError:
+    """The error that a stream ends with; what came before it goes to `shown`."""
+    try:
+        async for event in stream:
+            shown.append(event)
+    except ProviderError as error:
+        return error
+    raise AssertionError("the stream ended well")
 
 
 def message(*content: Text | Thinking | ToolCall) -> AssistantMessage:
