@@ -125,7 +125,7 @@ class Screen:
         if update["toolCallId"] not in self._shown:
             self._shown.add(update["toolCallId"])
             self._end_text()
-            command = (update.get("rawInput") or {}).get("command", update["title"])
+            command = str((update.get("rawInput") or {}).get("command", update["title"]))
             print(f"\n  {self._paint('1;35', '$')} {self._paint('1', command)}", flush=True)
 
     def _call(self, update: Message) -> None:

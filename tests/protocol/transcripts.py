@@ -1,0 +1,219 @@
+"""Golden conversations: reading and writing the files, and making what differs from run to run the same.
+
+protocol/README.md describes the format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+FOLDER = Path(__file__).parents[2] / "protocol" / "transcripts"
+
+Speaker = Literal["client", "agent", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a transcript after the first. A text stands for a line that is not JSON."""
+
+    speaker: Speaker
+    said: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A whole file. `leaves` are the files that must stand in the working directory afterwards, with their text."""
+
+    about: str
+    files: dict[str, str]
+    config: dict[str, Any]
+    leaves: dict[str, str]
+    entries: tuple[Entry, ...]
+
+    @property
+    def steps(self) -> list[Any]:
+        """What the model says, in order."""
+        return [entry.said for entry in self.entries if entry.speaker == "model"]
+
+    def blocks(self) -> Iterator[tuple[list[Any], list[Any]]]:
+        """What the client says in one go, and what the agent says then; the model is left out."""
+        client: list[Any] = []
+        agent: list[Any] = []
+        for entry in self.entries:
+            if entry.speaker == "agent":
+                agent.append(entry.said)
+            elif entry.speaker == "client":
+                if agent:
+                    yield client, agent
+                    client, agent = [], []
+                client.append(entry.said)
+        yield client, agent
+
+    def with_answers(self, answers: list[list[Any]]) -> Transcript:
+        """The same conversation with other words of the agent: one list for each block."""
+        return Transcript(self.about, self.files, self.config, self.leaves, tuple(self._entries(answers)))
+
+    def _entries(self, answers: list[list[Any]]) -> Iterator[Entry]:
+        steps = iter(self.steps)
+        opener = _Opener()
+        for (client, _), agent in zip(self.blocks(), answers, strict=True):
+            yield from (Entry("client", said) for said in client)
+            for said in agent:
+                if opener.opens_a_step(said) and (step := next(steps, None)) is not None:
+                    opener.begin(step, said)
+                    yield Entry("model", step)
+                yield Entry("agent", said)
+        yield from (Entry("model", step) for step in steps)
+
+    @classmethod
+    def read(cls, path: Path) -> Transcript:
+        """Read a file. Raises what is wrong with it."""
+        first, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        setup = first.get("setup", {})
+        assert set(first) <= {"about", "setup", "leaves"}, path
+        assert set(setup) <= {"files", "config"}, path
+        entries = [Entry(speaker, said) for line in lines for speaker, said in line.items()]
+        assert all(entry.speaker in ("client", "agent", "model") for entry in entries), path
+        return cls(
+            first["about"], setup.get("files", {}), setup.get("config", {}), first.get("leaves", {}), tuple(entries)
+        )
+
+    def write(self, path: Path) -> None:
+        """Write it back as `read` reads it."""
+        setup = {name: value for name, value in (("files", self.files), ("config", self.config)) if value}
+        first = {"about": self.about, **({"setup": setup} if setup else {})}
+        if self.leaves:
+            first["leaves"] = self.leaves
+        lines = [first, *({entry.speaker: entry.said} for entry in self.entries)]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+@dataclass(slots=True)
+class _Opener:
+    """Finds the line with which the agent begins to show a step of the model."""
+
+    known: set[str] = field(default_factory=set)
+    calls: int = 0
+    explanations: int = 0
+
+    def begin(self, step: Any, said: Any) -> None:
+        """This line shows this step: so many calls are to come, and a sentence if it fails after what it said."""
+        self.calls = len(step.get("tool_calls", ())) - ("toolCallId" in said["params"]["update"])
+        self.explanations = "error" in step and bool(step.keys() & {"text", "thinking", "tool_calls"})
+
+    def opens_a_step(self, said: Any) -> bool:
+        """Whether this is the first chunk of a message, or a call that the step before did not make."""
+        update = said.get("params", {}).get("update", {})
+        match update.get("sessionUpdate"):
+            case "agent_message_chunk" | "agent_thought_chunk":
+                is_new = self._is_new(update["messageId"].removesuffix("-thought"))
+                if is_new and self.explanations:
+                    self.explanations -= 1
+                    return False
+                return is_new
+            case "tool_call":
+                is_new = self._is_new(update["toolCallId"])
+                if is_new and self.calls > 0:
+                    self.calls -= 1
+                    return False
+                return is_new
+            case _:
+                return False
+
+    def _is_new(self, id: str) -> bool:
+        is_new = id not in self.known
+        self.known.add(id)
+        return is_new
+
+
+_PLACES_BY_KEY = {"updatedAt": "<time>", "version": "<version>"}
+
+
+class Names:
+    """Real values and the placeholders that stand for them, both ways.
+
+    Ids get their number when the agent first tells them. What the client sends may name each that was told.
+    """
+
+    def __init__(self, cwd: Path) -> None:
+        self._places = {str(cwd): "<cwd>"}
+        self._counts: dict[str, int] = {}
+
+    def real(self, said: Any) -> Any:
+        """What a transcript says, with the values of this run."""
+        if isinstance(said, str):
+            for value, place in self._places.items():
+                said = said.replace(place, value)
+            return said
+        return self._walk(said, self.real)
+
+    def placed(self, said: Any) -> Any:
+        """What the agent said in this run, with placeholders."""
+        self._learn(said)
+        return self._place(said)
+
+    def _place(self, said: Any) -> Any:
+        if isinstance(said, str):
+            for value, place in self._places.items():
+                said = said.replace(value, place)
+            return said
+        if isinstance(said, dict):
+            said = {key: _PLACES_BY_KEY.get(key, value) for key, value in said.items()}
+        return self._walk(said, self._place)
+
+    def _walk(self, said: Any, change: Any) -> Any:
+        if isinstance(said, dict):
+            return {key: change(value) for key, value in said.items()}
+        return [change(value) for value in said] if isinstance(said, list) else said
+
+    def _learn(self, said: dict[str, Any]) -> None:
+        result = said.get("result")
+        if isinstance(result, dict):
+            if "sessionId" in result:
+                self._name("session", result["sessionId"])
+            if "nextCursor" in result:
+                self._name("cursor", result["nextCursor"])
+        update = said.get("params", {}).get("update", {})
+        if "messageId" in update:
+            self._name("message", update["messageId"].removesuffix("-thought"))
+        if "toolCallId" in update:
+            self._name("call", update["toolCallId"])
+
+    def _name(self, kind: str, value: str) -> None:
+        if value not in self._places:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            # Longer values first: msg_1 is a part of msg_10.
+            self._places[value] = f"<{kind} {self._counts[kind]}>"
+            self._places = dict(sorted(self._places.items(), key=lambda item: -len(item[0])))
+
+
+def canonical(said: list[Any]) -> list[Any]:
+    """One of the orders that mean the same.
+
+    Neighbouring updates of different tool calls may stand in either order, since the tools run side by side, and so may
+    neighbouring answers to different requests. Everything else stands as it was said.
+    """
+    ordered: list[Any] = []
+    run: list[tuple[str, Any]] = []
+    kind = None
+    for message in said:
+        group, key = _order(message)
+        if group != kind or group is None:
+            ordered.extend(message for _, message in sorted(run, key=lambda item: item[0]))
+            run, kind = [], group
+        run.append((key, message))
+    return [*ordered, *(message for _, message in sorted(run, key=lambda item: item[0]))]
+
+
+def _order(message: Any) -> tuple[str | None, str]:
+    update = message.get("params", {}).get("update", {})
+    if update.get("sessionUpdate") == "tool_call_update":
+        return "calls", update["toolCallId"]
+    if "method" not in message and message.get("id") is not None:
+        return "answers", str(message["id"])
+    return None, ""
