@@ -10,6 +10,12 @@ import pytest
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TEMP", "TMP", "COMSPEC", "PATHEXT", "CI")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-transcripts", action="store_true", help="rewrite the agent's lines in protocol/transcripts"
+    )
+
+
 @pytest.fixture(params=[pytest.param("asyncio", id="asyncio")])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)

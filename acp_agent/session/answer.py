@@ -102,7 +102,7 @@ async def _stream(turn: Turn, info: ModelInfo, request: ModelRequest, shown: _Sh
 async def _show(turn: Turn, shown: _Shown, event: TextDelta | ThinkingDelta | ToolCallDelta) -> None:
     match event:
         case TextDelta(text=text) if text:
-            shown.anything = True
+            shown.anything = turn.in_text = True
             await turn.show(AgentMessageChunk(content=TextContent(text=text), message_id=shown.message_id))
         case ThinkingDelta(text=text) if text:
             shown.anything = True

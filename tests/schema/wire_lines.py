@@ -74,6 +74,9 @@ def _check_result(line: dict[str, Any], pending: Mapping[RequestId, str]) -> Non
     if method.startswith("_"):
         return
     assert method in message_types, f"a result for the unknown method {method}: {line}"
+    if message_types[method].result is None:
+        assert line["result"] == {}, f"the result of a notification that was sent as a request: {line}"
+        return
     _check_value(method, "response", line["result"])
 
 
