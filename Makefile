@@ -28,7 +28,7 @@ format: $(VENV)/installed
 
 # Rewrite protocol/schemas from the types.
 schemas: $(VENV)/installed
-	$(BIN)/python -m acp_agent.schema.export protocol/schemas
+	$(BIN)/python -m acp_agent.cli.schemas protocol/schemas
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/run.py

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 
 from acp_agent.agent.agent import Agent
 from acp_agent.agent.handshake import Handshake
 from acp_agent.client.bounds import merge
+from acp_agent.llm.models import Models, ProviderSettings
 from acp_agent.log import NO_LOG, Log
 from acp_agent.rpc.connection import Connection
 from acp_agent.rpc.transport import Transport
@@ -23,6 +25,7 @@ from acp_agent.session.opening import Opening
 from acp_agent.session.state import Services
 from acp_agent.session.store import SqliteStore, data_directory
 from acp_agent.tools import BUILTIN
+from acp_agent.tools.base import Tool
 
 CLOSE_SECONDS = 0.6
 EXIT_SECONDS = 0.9
@@ -30,12 +33,14 @@ EXIT_SECONDS = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What differs between the process and a test: the log, the ids, the clock, and where sessions are kept."""
+    """What differs between the process and a test: log, ids, clock, tools, models, and where sessions are kept."""
 
     log: Log = NO_LOG
     new_id: Callable[[str], str] = field(default_factory=Ids)
     clock: Callable[[], float] = time.time
     store: Path | None = None
+    tools: Sequence[Tool[Any]] = BUILTIN
+    models: Callable[[Sequence[ProviderSettings], str | None], Models] = Models
 
 
 class App:
@@ -45,8 +50,9 @@ class App:
         path = settings.store or data_directory() / "sessions.db"
         self.log = settings.log
         self.store = SqliteStore(path, settings.new_id, settings.clock)
-        tools = {tool.name: tool for tool in BUILTIN}
-        self.opening = Opening(Services(self.store, tools, settings.log, settings.clock, settings.new_id))
+        tools = {tool.name: tool for tool in settings.tools}
+        services = Services(self.store, tools, settings.log, settings.clock, settings.new_id)
+        self.opening = Opening(services, settings.models)
 
     async def serve(
         self, transport: Transport, handshake: Handshake, on_end: Callable[[], None] = lambda: None

@@ -47,11 +47,13 @@ class Log:
 
     def mask(self, secrets: Iterable[str]) -> None:
         """Replace these values from now on. Values under 6 characters are left: they would mask ordinary words."""
-        self._secrets.update(secret for secret in secrets if len(secret) >= 6)
+        for secret in secrets:
+            if len(secret) >= 6:
+                self._secrets.update((secret, json.dumps(secret)[1:-1]))
 
     def masked(self, text: str) -> str:
-        """The text without any registered secret."""
-        for secret in self._secrets:
+        """The text without any registered secret, as it stands or as JSON writes it."""
+        for secret in sorted(self._secrets, key=len, reverse=True):  # one may begin with another
             text = text.replace(secret, _MASK)
         return text
 

@@ -1,9 +1,8 @@
 """A model server for measuring: OpenAI-compatible, answers at once, and writes the time of sending into each chunk.
 
 `python benchmarks/server.py` prints its port. The last user message says what to do: `chunks N PAUSE` streams N
-chunks with PAUSE seconds between them; `tools N NAME JSON` calls a tool N times, then ends; CALL in the JSON is the number of
-the call. Each request's arrival and
-each answer's end are noted and given by GET /times.
+chunks with PAUSE seconds between them; `tools N NAME JSON` calls a tool N times, then ends (CALL in the JSON is the
+number of the call). Each request's arrival and each answer's end are noted and given by GET /times.
 """
 
 from __future__ import annotations

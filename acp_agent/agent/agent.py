@@ -24,7 +24,6 @@ from acp_agent.schema import Wire
 from acp_agent.session import options
 from acp_agent.session.manager import SessionManager
 from acp_agent.session.replay import replay
-from acp_agent.session.session import Session
 from acp_agent.session.state import SessionState
 from acp_agent.session.store import SessionHead, SessionStore, StoreError
 
@@ -94,6 +93,7 @@ class Agent:
         """`initialize`: may be repeated; the last description of the client holds."""
         result = self._handshake.answer(params)
         self._client = None
+        self._log("client.initialized", client=self.client.name, capabilities=self.client.capabilities.wire())
         return _done(result)
 
     def new_session(self, params: schema.NewSessionRequest) -> Work:
@@ -119,7 +119,8 @@ class Agent:
         after = _cursor(params.cursor) if params.cursor else None
 
         async def run() -> dict[str, Any]:
-            heads = list(await self._store.page(params.cwd, after, PAGE + 1))
+            cwd = str(Path(params.cwd)) if params.cwd else None
+            heads = list(await self._store.page(cwd, after, PAGE + 1))
             page = [_session_info(head).wire() for head in heads[:PAGE]]
             if len(heads) <= PAGE:
                 return {"sessions": page}
@@ -141,6 +142,7 @@ class Agent:
         """`session/prompt`: a turn, behind the turns that wait already."""
         _check_blocks(params)
         ticket = self._sessions.get(params.session_id).prompt(params.prompt, self.client)
+        self._log("prompt.received", session=params.session_id, blocks=[block.type for block in params.prompt])
 
         async def run() -> dict[str, Any]:
             try:
@@ -204,10 +206,10 @@ class Agent:
         params: schema.LoadSessionRequest | schema.ResumeSessionRequest,
         show: Callable[[SessionState], Awaitable[None]] | None,
     ) -> Work:
-        session = self._sessions.reopen(session_id, Path(params.cwd), params.mcp_servers)
+        session = self._sessions.reopen(session_id, lambda: _directory(params.cwd), params.mcp_servers)
 
         async def work() -> SessionState:
-            await _directory(params.cwd)
+            await _directory(params.cwd)  # also where the session is open already and keeps its own
             state = await session.opened()
             if show is not None:
                 await show(state)
@@ -228,13 +230,10 @@ class Agent:
 
     def _with_state(self, session_id: str, change: Callable[[SessionState], Awaitable[dict[str, Any]]]) -> Work:
         """Do something to an open session at once, also in mid-turn; a stored one is opened for it."""
-        session: Session = self._sessions.get(session_id)
-        opening = session.claim(session.opened) if session.state is None else None
+        ready = self._sessions.get(session_id).ready()
 
         async def run() -> dict[str, Any]:
-            state = session.state if opening is None else await opening.result()
-            assert state is not None
-            return await change(state)
+            return await change(await ready())
 
         return Work(run)
 
@@ -286,9 +285,9 @@ def _done(result: dict[str, Any]) -> Work:
 async def _directory(cwd: str) -> Path:
     """The working directory of a session. Raises `RpcError` (-32602) for what is none."""
     expected = {"cwd": "the absolute path of an existing directory"}
-    if "\x00" in cwd or not os.path.isabs(cwd):  # noqa: ASYNC240 - looks at the text only
+    if "\x00" in cwd or not os.path.isabs(cwd):
         raise RpcError(INVALID_PARAMS, f"cwd must be an absolute path, not {cwd[:200]!r}.", {"expected": expected})
-    path = Path(os.path.normpath(cwd))  # noqa: ASYNC240 - looks at the text only
+    path = Path(cwd)
     if not await to_thread.run_sync(os.path.isdir, path):
         what = "is not a directory" if await to_thread.run_sync(os.path.exists, path) else "does not exist"
         raise RpcError(INVALID_PARAMS, f"cwd {cwd[:200]!r} {what}.", {"expected": expected})

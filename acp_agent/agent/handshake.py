@@ -29,7 +29,7 @@ class Handshake:
         if not isinstance(params, dict):
             raise RpcError(INVALID_PARAMS, "initialize needs params.", {"protocolVersion": "an integer"})
         version = params.get("protocolVersion")
-        if isinstance(version, str) and version.isascii() and version.isdigit():
+        if isinstance(version, str) and version.isascii() and version.isdigit() and len(version) <= 5:
             version = int(version)
         if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version <= 65535:
             text = "protocolVersion must be an integer from 0 to 65535."

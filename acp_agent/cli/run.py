@@ -1,4 +1,4 @@
-"""`agent run`: one prompt from a shell. An ACP client of our own agent, over memory: the same turn, no second way in."""
+"""`agent run`: one prompt from a shell, as an ACP client of our own agent over memory: there is no second way in."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _chunks(update: AgentMessageChunk | AgentThoughtChunk | UserMessageChunk) ->
     content = update.content
     if not isinstance(content, TextContent) or len(content.text) <= _CHUNK_CHARACTERS // 2:
         wire = update.wire()
-        size = len(content.text) if isinstance(content, TextContent) else len(encode(wire))
+        size = _json_size(content.text) if isinstance(content, TextContent) else len(encode(wire))
         if size > MAX_LINE_BYTES - _ENVELOPE_BYTES:
             wire["content"] = TextContent(text=_LARGE).wire()
             size = len(_LARGE)
@@ -70,7 +70,12 @@ def _chunks(update: AgentMessageChunk | AgentThoughtChunk | UserMessageChunk) ->
         return
     for start in range(0, len(content.text), _CHUNK_CHARACTERS // 2):
         piece = content.model_copy(update={"text": content.text[start : start + _CHUNK_CHARACTERS // 2]})
-        yield update.model_copy(update={"content": piece}).wire(), len(piece.text) + 200
+        yield update.model_copy(update={"content": piece}).wire(), _json_size(piece.text) + 200
+
+
+def _json_size(text: str) -> int:
+    """About the bytes that the text takes on the wire, and never fewer where that matters."""
+    return len(text) if text.isascii() else 12 * len(text)
 
 
 def bounded_tool_call(wire: dict[str, Any]) -> tuple[dict[str, Any], int]:

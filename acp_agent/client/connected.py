@@ -72,8 +72,9 @@ class ConnectedClient:
         outcome = answer.get("outcome") if isinstance(answer, dict) else None
         if not isinstance(outcome, dict):
             return Choice(None, "the client gave no valid answer to the permission request")
-        if outcome.get("outcome") == "selected" and outcome.get("optionId") in {each.option_id for each in options}:
-            return Choice(str(outcome["optionId"]))
+        chosen = outcome.get("optionId")
+        if outcome.get("outcome") == "selected" and chosen in [each.option_id for each in options]:
+            return Choice(chosen)
         if outcome.get("outcome") == "cancelled":
             return Choice(None, "the user dismissed the question")
         return Choice(None, "the client chose an option that was not offered")

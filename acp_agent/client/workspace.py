@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,7 +83,8 @@ class ClientWorkspace:
                 await self._client.request("fs/write_text_file", request.wire(), len(file.text))
         except RpcError as error:
             self._log("client.write_failed", level="WARN", session=self._session_id, error=error.message)
-            await self._local.write_text(file)
+            # A client that hands the mark over as text has it there once already.
+            await self._local.write_text(replace(file, text=file.text.removeprefix("\ufeff")) if file.bom else file)
         except TimeoutError:
             raise ToolError(
                 f"The editor did not confirm the write of {self.display(file.path)} within {CLIENT_SECONDS:.0f} s. "

@@ -196,6 +196,17 @@ class Models:
             self._providers[ref.provider] = APIS[settings.api](settings)
         return self._providers[ref.provider]
 
+    def described(self, ref: ModelRef) -> dict[str, object]:
+        """How a model is reached, for the log: the api, the address without what may be secret, whether with a key."""
+        settings = self._settings.get(ref.provider)
+        if settings is None:
+            return {}
+        url = settings.base_url.partition("?")[0]
+        scheme, separator, rest = url.rpartition("://")
+        authority, slash, path = rest.partition("/")
+        shown = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+        return {"api": settings.api, "url": shown, "key": settings.has_key}
+
     async def aclose(self) -> None:
         """Close the connections of all providers."""
         providers = list(self._providers.values())

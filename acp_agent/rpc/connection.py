@@ -246,7 +246,13 @@ class Connection:
                 del self._running[key]
             self._answer(message, request.size)
         if after is not None:
+            await self._follow(request.method, after)
+
+    async def _follow(self, method: str, after: Callable[[], Awaitable[None]]) -> None:
+        try:
             await after()
+        except Exception as error:  # noqa: BLE001 - the request is answered; what fails behind it ends nothing else
+            self._log("request.failed_behind", level="ERROR", method=method[:200], error=repr(error))
 
     def _owe(self, size: int) -> None:
         self._unanswered += 1

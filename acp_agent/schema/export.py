@@ -1,16 +1,15 @@
-"""`python -m acp_agent.schema.export DIR`: the contract as JSON Schemas, one file a message."""
+"""The contract as JSON Schemas, one file a message. `python -m acp_agent.cli.schemas` adds the other layers' types."""
 
 import copy
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from acp_agent.schema.base import Wire
 from acp_agent.schema.messages import message_types
 
 JsonSchema = dict[str, Any]
@@ -41,9 +40,10 @@ class _Generator(GenerateJsonSchema):
         return generated
 
 
-def schema_of(model: type[Wire]) -> JsonSchema:
+def schema_of(type_: type[BaseModel] | TypeAdapter[Any]) -> JsonSchema:
     """The JSON Schema (2020-12) of a type, with the types it uses in `$defs`."""
-    generated = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    make = type_.json_schema if isinstance(type_, TypeAdapter) else type_.model_json_schema
+    generated = make(by_alias=True, schema_generator=_Generator)
     return {"$schema": GenerateJsonSchema.schema_dialect, **generated}
 
 
@@ -84,16 +84,3 @@ def export(directory: Path, extra: Mapping[str, JsonSchema]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, schema in {**dict(message_schemas()), **extra}.items():
         (directory / f"{name}.json").write_text(render(schema), encoding="utf-8", newline="\n")
-
-
-def main() -> int:
-    """The command line; returns the exit code."""
-    if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m acp_agent.schema.export DIRECTORY\n")
-        return 2
-    export(Path(sys.argv[1]), {})
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -6,7 +6,7 @@ Transient failures are tried again as long as nothing of the answer was shown; t
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -39,12 +39,13 @@ _LONGEST_WAIT = 60.0
 
 @dataclass(slots=True)
 class Answer:
-    """A complete answer, under the id that its chunks carried."""
+    """A complete answer, under the id that its chunks carried. `shown` are the calls that the client saw begin."""
 
     message_id: str
     message: AssistantMessage
     usage: Usage | None
     stop_reason: StopReason
+    shown: Mapping[str, ToolCall]
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ async def _stream(turn: Turn, info: ModelInfo, request: ModelRequest, shown: _Sh
             with _draft(turn, shown, stream):
                 async for event in stream:
                     if isinstance(event, Completed):
-                        return Answer(shown.message_id, event.message, event.usage, event.stop_reason)
+                        return Answer(shown.message_id, event.message, event.usage, event.stop_reason, shown.calls)
                     await _show(turn, shown, event)
         raise ProviderError(
             f"{info.ref} ended its answer without saying so",
@@ -156,7 +157,7 @@ async def _keep(turn: Turn, info: ModelInfo, shown: _Shown, stream: ModelStream 
         event = events.AssistantMessage(
             message_id=shown.message_id, message=message, model=str(info.ref), interrupted=True
         )
-        await turn.state.record(event, durable=True)
+        await turn.keep(event)
         turn.state.history.append(Step(message=message))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from acp_agent.schema import PermissionOption, ToolCallContent, ToolCallUpdate
+from acp_agent.schema import PermissionOption, TextContent, ToolCallContent, ToolCallUpdate, ToolContent
 from acp_agent.session.permissions import Decision
 from acp_agent.tools.base import Subject, ToolContext, ToolParams
 
@@ -35,13 +35,14 @@ async def permitted(turn: Turn, running: RunningCall, params: ToolParams, contex
 
 async def _ask(turn: Turn, running: RunningCall, decision: Decision, content: list[ToolCallContent]) -> bool:
     turn.log("permission.asked", call=running.call.id, reason=decision.reason)
+    content.append(ToolContent(content=TextContent(text=f"Asked because of {decision.reason}.")))
     tool_call = ToolCallUpdate(
         tool_call_id=running.call.id,
         title=running.progress(None).title,
         name=running.call.name,
         kind=running.kind,
         status="pending",
-        content=content or None,
+        content=content,
         locations=list(running.shown.locations),
         raw_input=running.raw_input,
         meta={"acp-agent/reason": decision.reason},

@@ -32,7 +32,9 @@ from acp_agent.tools.base import CallSummary, Tool, ToolContext, ToolError, Tool
 from acp_agent.tools.spec import parse_arguments
 
 if TYPE_CHECKING:
+    from acp_agent.session.state import Services, SessionState
     from acp_agent.session.turn import Turn
+    from acp_agent.tools.workspace import Workspace
 
 _AT_ONCE = 16
 
@@ -77,7 +79,7 @@ async def run_calls(turn: Turn, message: AssistantMessage) -> None:
     async def run(call: ToolCall) -> None:
         try:
             async with limit:
-                finals[call.id] = await _run_call(turn, call)
+                await _run_call(turn, call, finals)
         except StoreError as error:
             failures.append(error)
 
@@ -87,9 +89,8 @@ async def run_calls(turn: Turn, message: AssistantMessage) -> None:
                 group.start_soon(run, call)
     finally:
         missing = [call for call in message.tool_calls if call.id not in finals]
-        with anyio.CancelScope(shield=True):
-            for final in await close_calls(turn, missing, history.CANCELLED):
-                finals[final.call_id] = final
+        for final in await close_calls(turn, missing, history.CANCELLED):
+            finals[final.call_id] = final
         turn.state.history.append(history.step(message, list(finals.values())))
     if failures:
         raise failures[0]
@@ -100,19 +101,16 @@ async def close_calls(turn: Turn, calls: Sequence[ToolCall], why: str) -> list[e
     if not calls:
         return []
     now = turn.state.services.clock()
-    running = [_prepare(turn, call) for call in calls]
+    running = [_prepare(turn.state.services, turn.workspace, call) for call in calls]
     finals = [_final(each, ToolResult(output=why, is_error=True), now, "cancelled") for each in running]
-    try:
-        await turn.state.record(*finals, durable=True)
-    except StoreError as error:
-        turn.log("record.failed", level="ERROR", error=str(error))
+    await turn.keep(*finals)
     for each, final in zip(running, finals, strict=True):
         turn.client.update_now(turn.state.id, _end(each, final))
     return finals
 
 
-async def _run_call(turn: Turn, call: ToolCall) -> events.ToolCallFinal:
-    running = _prepare(turn, call)
+async def _run_call(turn: Turn, call: ToolCall, finals: dict[str, events.ToolCallFinal]) -> None:
+    running = _prepare(turn.state.services, turn.workspace, call)
     turn.log("tool.called", call=call.id, tool=call.name)
     try:
         result = await _checked_and_run(turn, running)
@@ -125,9 +123,13 @@ async def _run_call(turn: Turn, call: ToolCall) -> events.ToolCallFinal:
         result = ToolResult(output=f"The tool {call.name} broke: {type(error).__name__}: {error}", is_error=True)
     final = _final(running, result, turn.state.services.clock(), running.decision)
     await turn.state.record(final)
+    finals[call.id] = final
     turn.log("tool.ended", call=call.id, tool=call.name, status=final.status, decision=final.decision)
-    await turn.show(_end(running, final))
-    return final
+    try:
+        await turn.show(_end(running, final))
+    except anyio.get_cancelled_exc_class():  # the client lags and the turn is cancelled: the end is shown all the same
+        turn.client.update_now(turn.state.id, _end(running, final))
+        raise
 
 
 async def _checked_and_run(turn: Turn, running: RunningCall) -> ToolResult:
@@ -168,16 +170,22 @@ def _emitter(turn: Turn, running: RunningCall) -> Any:
     return emit
 
 
-def _prepare(turn: Turn, call: ToolCall) -> RunningCall:
-    tool = turn.state.services.tools.get(call.name)
+def interrupted_call(state: SessionState, call: ToolCall) -> events.ToolCallFinal:
+    """The end of a call that the last process did not live to see, shown as it was before."""
+    running = _prepare(state.services, state.workspace, call)
+    return _final(running, ToolResult(output=history.INTERRUPTED, is_error=True), running.started, "interrupted")
+
+
+def _prepare(services: Services, workspace: Workspace, call: ToolCall) -> RunningCall:
+    tool = services.tools.get(call.name)
     raw_input = _raw_input(call.arguments)
     shown = CallSummary(call.name)
     if tool is not None:
         try:
-            shown = tool.summary(parse_arguments(tool, call.arguments), turn.workspace)
+            shown = tool.summary(parse_arguments(tool, call.arguments), workspace)
         except ToolError:
             pass  # told to the model when the call is run
-    return RunningCall(call, tool, raw_input, turn.state.services.clock(), shown)
+    return RunningCall(call, tool, raw_input, services.clock(), shown)
 
 
 def _final(running: RunningCall, result: ToolResult, ended: float, decision: str) -> events.ToolCallFinal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from acp_agent.llm.messages import AssistantMessage, Image, Step, Text, ToolOutcome, UserMessage
+from acp_agent.llm.messages import AssistantMessage, Image, Step, Text, ToolCall, ToolOutcome, UserMessage
 from acp_agent.schema import (
     BlobResourceContents,
     ContentBlock,
@@ -115,12 +115,12 @@ def holding(record: Sequence[tuple[str, events.Event]]) -> list[tuple[str, event
     return kept
 
 
-def unfinished(record: Iterable[events.Event]) -> list[tuple[str, str, str]]:
-    """The calls of the last answers that have no final record: (call id, tool name, arguments as JSON text)."""
-    open_calls: dict[str, tuple[str, str, str]] = {}
+def unfinished(record: Iterable[events.Event]) -> list[ToolCall]:
+    """The calls of the answers that have no final record."""
+    open_calls: dict[str, ToolCall] = {}
     for event in record:
         if isinstance(event, events.AssistantMessage):
-            open_calls.update({call.id: (call.id, call.name, call.arguments) for call in event.message.tool_calls})
+            open_calls.update({call.id: call for call in event.message.tool_calls})
         elif isinstance(event, events.ToolCallFinal):
             open_calls.pop(event.call_id, None)
     return list(open_calls.values())

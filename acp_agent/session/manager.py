@@ -6,16 +6,18 @@ Everything that decides which session a message belongs to is a plain call, made
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import anyio
 from anyio.abc import TaskGroup
 
+from acp_agent.llm.messages import AssistantMessage
 from acp_agent.rpc.messages import RESOURCE_NOT_FOUND, RpcError
 from acp_agent.schema import McpServer
 from acp_agent.session import events
+from acp_agent.session.calls import interrupted_call
 from acp_agent.session.history import unfinished
-from acp_agent.session.opening import Opening, interrupted_call
+from acp_agent.session.opening import Opening
 from acp_agent.session.session import Session
 from acp_agent.session.state import SessionState
 from acp_agent.session.store import SessionHead, StoredSession
@@ -29,6 +31,7 @@ class SessionManager:
         self._services = opening.services
         self._tasks = tasks
         self._sessions: dict[str, Session] = {}
+        self._ending: dict[str, Session] = {}
         self._closed: set[str] = set()
 
     def create(self, cwd: Path, mcp_servers: Sequence[McpServer]) -> Session:
@@ -50,14 +53,14 @@ class SessionManager:
         """
         if session_id in self._closed:
             raise unknown_session(session_id)
-        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, None, None))
+        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, None, ()))
 
     def find(self, session_id: str) -> Session | None:
         """The session if it is open, or being opened."""
         return self._sessions.get(session_id)
 
-    def reopen(self, session_id: str, cwd: Path, mcp_servers: Sequence[McpServer]) -> Session:
-        """The session for a load or a resume, which may bring another working directory."""
+    def reopen(self, session_id: str, cwd: Callable[[], Awaitable[Path]], mcp_servers: Sequence[McpServer]) -> Session:
+        """The session for a load or a resume, which may bring another working directory; `cwd` checks and gives it."""
         self._closed.discard(session_id)
         return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, cwd, mcp_servers))
 
@@ -70,11 +73,14 @@ class SessionManager:
         was_closed = session_id in self._closed
         self._closed.add(session_id)
         if session is not None:
-            session.cancel()
+            session.end()
+            self._ending[session_id] = session
 
         async def finish() -> None:
             if session is not None:
-                await session.close()
+                await session.closed()
+                if self._ending.get(session_id) is session:
+                    del self._ending[session_id]
             elif was_closed or await self._services.store.read_head(session_id) is None:
                 raise unknown_session(session_id)
 
@@ -87,19 +93,24 @@ class SessionManager:
 
     async def close_all(self) -> None:
         """Close every session, side by side."""
-        async with anyio.create_task_group() as closing:
-            for session in self._sessions.values():
-                closing.start_soon(session.close)
+        everyone = [*self._sessions.values(), *self._ending.values()]
+        for session in everyone:
+            session.end()
+        for session in everyone:
+            await session.closed()
 
     def _start(self, id: str, opening: Callable[[TaskGroup], Awaitable[SessionState]]) -> Session:
         async def opened(tasks: TaskGroup) -> SessionState:
+            before = self._ending.get(id)
+            if before is not None:  # its last turn is still being written down
+                await before.closed()
             try:
                 return await opening(tasks)
-            except BaseException:
+            except Exception as error:
                 # Whatever kept it from opening, the next request tries again.
                 if self._sessions.get(id) is session:
                     del self._sessions[id]
-                session.abandon()
+                session.abandon(error)
                 raise
 
         session = self._sessions[id] = Session(id, opened)
@@ -107,20 +118,17 @@ class SessionManager:
         return session
 
     def _stored(
-        self, session_id: str, cwd: Path | None, mcp_servers: Sequence[McpServer] | None
+        self, session_id: str, cwd: Callable[[], Awaitable[Path]] | None, mcp_servers: Sequence[McpServer]
     ) -> Callable[[TaskGroup], Awaitable[SessionState]]:
         async def opening(tasks: TaskGroup) -> SessionState:
             stored = await self._services.store.read(session_id)
             if stored is None:
                 raise unknown_session(session_id)
-            head = (
-                stored.head
-                if cwd is None
-                else SessionHead(
-                    stored.head.id, cwd, (cwd,), stored.head.created, stored.head.updated, stored.head.title
-                )
-            )
-            state = await self._opening.state(head, mcp_servers or (), tasks)
+            head = stored.head
+            if cwd is not None:
+                directory = await cwd()
+                head = replace(head, cwd=directory, roots=(directory,))
+            state = await self._opening.state(head, mcp_servers, tasks)
             await self._settle(state, stored)
             return state
 
@@ -129,15 +137,16 @@ class SessionManager:
     async def _settle(self, state: SessionState, stored: StoredSession) -> None:
         """End what the last process left open: a draft becomes an interrupted answer, an open call a failed one."""
         found: list[events.Event] = []
-        if stored.draft is not None and stored.draft.message.content:
-            found.append(
-                events.AssistantMessage(
-                    message_id=stored.draft.message_id, message=stored.draft.message, interrupted=True
-                )
-            )
         record = [event for _, event in stored.record]
-        for call in unfinished(record):
-            found.append(interrupted_call(call, self._services, self._services.clock()))
+        if stored.draft is not None:
+            ended = {event.call_id for event in record if isinstance(event, events.ToolCallFinal)}
+            shown = tuple(part for part in stored.draft.message.content if getattr(part, "id", None) not in ended)
+            if shown:
+                message = AssistantMessage(content=shown)
+                id = stored.draft.message_id
+                found.append(events.AssistantMessage(message_id=id, message=message, interrupted=True))
+        for call in unfinished([*record, *found]):
+            found.append(interrupted_call(state, call))
         if found:
             await state.record(*found, durable=True)
         self._opening.restore(state, stored, found)

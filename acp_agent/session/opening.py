@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anyio import to_thread
@@ -28,6 +28,7 @@ class Opening:
     """Builds session states. `processes` collects the table of every session, for the exit that cannot wait."""
 
     services: Services
+    new_models: Callable[[Sequence[ProviderSettings], str | None], Models]
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     processes: list[ProcessTable] = field(default_factory=list)
     _models: list[tuple[tuple[Sequence[ProviderSettings], str | None], Models]] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Opening:
         for key, models in self._models:
             if key == (settings, default):
                 return models
-        models = Models(settings, default)
+        models = self.new_models(settings, default)
         self._models.append(((settings, default), models))
         return models
 
@@ -79,7 +80,7 @@ class Opening:
         state.history = history.history(record)
         state.record_tail = state.record_tail or (stored.record[-1][0] if stored.record else "")
         modes = {mode.id for mode in state.modes()}
-        for event in record:
+        for _, event in stored.record:  # a choice is the person's, and no refused prompt takes it back
             match event:
                 case events.ModeChanged(mode=mode) if mode in modes:
                     state.set_mode(mode)
@@ -117,21 +118,3 @@ def _choose_model(state: SessionState) -> None:
     if resolution.note:
         state.notes.append(resolution.note)
         state.told_notes.add(resolution.note)
-
-
-def interrupted_call(call: tuple[str, str, str], services: Services, now: float) -> events.ToolCallFinal:
-    """The end of a call that the last process did not live to see."""
-    id, name, arguments = call
-    tool = services.tools.get(name)
-    return events.ToolCallFinal(
-        call_id=id,
-        name=name,
-        kind=tool.kind if tool else "other",
-        title=name,
-        status="failed",
-        raw_input=arguments,
-        output=history.INTERRUPTED,
-        started=now,
-        ended=now,
-        decision="interrupted",
-    )

@@ -40,9 +40,12 @@ async def request_for(state: SessionState, info: ModelInfo) -> ModelRequest:
 
 def _tools(state: SessionState) -> tuple[ToolSpec, ...]:
     """The tools that are not refused as a whole."""
+    for name, tool in state.services.tools.items():
+        if name not in state.specs:
+            state.specs[name] = tool_spec(tool)  # a millisecond each, and every model request needs them
     return tuple(
-        tool_spec(tool)
-        for name, tool in sorted(state.services.tools.items())
+        spec
+        for name, spec in sorted(state.specs.items())
         if not state.policy.hides("edit" if name in _EDITING else name)
     )
 

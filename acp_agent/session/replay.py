@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from acp_agent.llm.messages import Text, Thinking
+from acp_agent.llm.messages import Text, Thinking, ToolCall
 from acp_agent.schema import (
     AgentMessageChunk,
     AgentPlanUpdate,
@@ -19,25 +19,44 @@ from acp_agent.session import events
 
 
 def replay(record: Iterable[events.Event]) -> Iterator[SessionUpdate]:
-    """The updates that show a conversation, in order. Modes and options are told by the response instead."""
+    """The updates that show a conversation, in order. Modes and options are told by the response instead.
+
+    The calls of one answer stand in the order in which it made them, whichever ended first.
+    """
+    place: dict[str, int] = {}
+    ended: list[events.ToolCallFinal] = []
     for event in record:
         match event:
-            case events.UserMessage(message_id=message_id, blocks=blocks):
-                for block in blocks:
-                    yield UserMessageChunk(content=block, message_id=message_id)
-            case events.AssistantMessage():
-                yield from _answer(event)
+            case events.UserMessage() | events.AssistantMessage():
+                yield from _calls(ended, place)
+                ended = []
+                place.update((call.id, len(place) + number) for number, call in enumerate(_made(event)))
+                yield from _said(event)
             case events.ToolCallFinal():
-                yield _call(event)
+                ended.append(event)
             case events.PlanChanged(entries=entries):
                 yield AgentPlanUpdate(entries=list(entries))
             case events.Usage(usage=usage, size=size) if size:
                 yield UsageUpdate(used=usage.total, size=size)
             case _:
                 continue
+    yield from _calls(ended, place)
 
 
-def _answer(event: events.AssistantMessage) -> Iterator[SessionUpdate]:
+def _made(event: events.UserMessage | events.AssistantMessage) -> Sequence[ToolCall]:
+    return event.message.tool_calls if isinstance(event, events.AssistantMessage) else ()
+
+
+def _calls(ended: list[events.ToolCallFinal], place: Mapping[str, int]) -> Iterator[SessionUpdate]:
+    for event in sorted(ended, key=lambda each: place.get(each.call_id, len(place))):
+        yield _call(event)
+
+
+def _said(event: events.UserMessage | events.AssistantMessage) -> Iterator[SessionUpdate]:
+    if isinstance(event, events.UserMessage):
+        for block in event.blocks:
+            yield UserMessageChunk(content=block, message_id=event.message_id)
+        return
     for part in event.message.content:
         match part:
             case Text(text=text) if text:

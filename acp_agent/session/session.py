@@ -26,24 +26,36 @@ _CLOSE_SECONDS = 1.0
 
 
 class Ticket(Generic[T]):
-    """A claimed place in a session's queue, and later what came of it."""
+    """A claimed place in a session's queue, and later what came of it. `is_turn`: `session/cancel` ends it."""
 
-    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, work: Callable[[], Awaitable[T]], *, is_turn: bool = False) -> None:
+        self.is_turn = is_turn
         self._work = work
         self._scope = anyio.CancelScope()
+        self._begun = False
         self._done = anyio.Event()
         self._value: T | None = None
         self._error: BaseException | None = None
         self.cancelled = False
 
+    @property
+    def over(self) -> bool:
+        """Whether the result stands."""
+        return self._done.is_set()
+
     def cancel(self) -> None:
-        """End it, or do not begin it. What is over stays as it is."""
-        if not self._done.is_set():
-            self.cancelled = True
+        """End it; what has not begun is over at once and never begins. What is over stays as it is."""
+        if self.over:
+            return
+        self.cancelled = True
+        if self._begun:
             self._scope.cancel()
+        else:
+            self._done.set()
 
     async def serve(self) -> None:
         """Do the work; called by the session's owner task."""
+        self._begun = True
         with self._scope:
             try:
                 self._value = await self._work()
@@ -54,10 +66,11 @@ class Ticket(Generic[T]):
             self._error = None  # an error on the way out of a cancellation is not the answer
         self._done.set()
 
-    def give_up(self) -> None:
-        """End a ticket that will never be served."""
-        self.cancelled = True
-        self._done.set()
+    def fail(self, error: Exception) -> None:
+        """End a ticket that cannot be served."""
+        if not self.over:
+            self._error = error
+            self._done.set()
 
     async def result(self) -> T:
         """Wait for the work's result, or raise its error. Cancelled work raises -32800."""
@@ -78,16 +91,17 @@ class Session:
         self._queue: deque[Ticket[Any]] = deque()
         self._current: Ticket[Any] | None = None
         self._claimed = anyio.Event()
+        self._ready = anyio.Event()
         self._closing = False
         self._closed = anyio.Event()
         self._tasks: TaskGroup | None = None
         self.state: SessionState | None = None
 
-    def claim(self, work: Callable[[], Awaitable[T]]) -> Ticket[T]:
+    def claim(self, work: Callable[[], Awaitable[T]], *, is_turn: bool = False) -> Ticket[T]:
         """Queue work behind what is queued already."""
-        ticket = Ticket(work)
+        ticket = Ticket(work, is_turn=is_turn)
         if self._closing:
-            ticket.give_up()
+            ticket.cancel()
             return ticket
         self._queue.append(ticket)
         self._claimed.set()
@@ -95,26 +109,40 @@ class Session:
 
     def prompt(self, blocks: Sequence[ContentBlock], client: Client) -> Ticket[StopReason]:
         """Claim the next turn. Raises `RpcError` when too many prompts wait already."""
-        if len(self._queue) >= MAX_QUEUED:
+        turns = [ticket for ticket in (self._current, *self._queue) if ticket and ticket.is_turn and not ticket.over]
+        if len(turns) > MAX_QUEUED:  # one of them runs, or is about to
             text = f"{MAX_QUEUED} prompts wait in this session already. Wait for one to end, or cancel them."
             raise RpcError(INVALID_REQUEST, text, {"sessionId": self.id})
 
         async def work() -> StopReason:
             return await run_turn(await self.opened(), blocks, client)
 
-        return self.claim(work)
+        return self.claim(work, is_turn=True)
+
+    def ready(self) -> Callable[[], Awaitable[SessionState]]:
+        """Have the session opened; the result gives the state as soon as it is there, in the middle of a turn too."""
+        ticket = None if self.state is not None else self.claim(self.opened)
+
+        async def state() -> SessionState:
+            await self._ready.wait()
+            if self.state is not None:
+                return self.state
+            assert ticket is not None
+            return await ticket.result()
+
+        return state
 
     def cancel(self) -> None:
         """End the running turn and every waiting one. Harmless when nothing runs."""
-        waiting, self._queue = list(self._queue), deque()
-        for ticket in waiting:
-            ticket.give_up()
-        if self._current is not None:
-            self._current.cancel()
+        for ticket in (self._current, *self._queue):
+            if ticket is not None and ticket.is_turn:
+                ticket.cancel()
 
-    def abandon(self) -> None:
-        """Stop serving after the current work: the session could not be opened."""
+    def abandon(self, error: Exception) -> None:
+        """Stop serving: the session could not be opened, so whatever waits for it fails in the same way."""
         self._closing = True
+        for ticket in self._queue:
+            ticket.fail(error)
         self._claimed.set()
 
     async def opened(self) -> SessionState:
@@ -122,6 +150,7 @@ class Session:
         if self.state is None:
             assert self._tasks is not None
             self.state = await self._opening(self._tasks)
+            self._ready.set()
         return self.state
 
     async def run(self) -> None:
@@ -135,20 +164,26 @@ class Session:
                         await self._claimed.wait()
                         continue
                     self._current = self._queue.popleft()
-                    await self._current.serve()
+                    if not self._current.over:
+                        await self._current.serve()
                     self._current = None
                 tasks.cancel_scope.cancel()
         finally:
-            self._closing = True
-            self.cancel()
+            self.end()
+            self._ready.set()
             if self.state is not None:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await self.state.workspace.close()
             self._closed.set()
 
-    async def close(self) -> None:
-        """Cancel what runs and what waits, end every process, and return when all of it is gone."""
+    def end(self) -> None:
+        """Cancel what runs and what waits, and serve nothing more."""
         self._closing = True
-        self.cancel()
+        for ticket in (self._current, *self._queue):
+            if ticket is not None:
+                ticket.cancel()
         self._claimed.set()
+
+    async def closed(self) -> None:
+        """Wait until the session has ended and all its processes are gone."""
         await self._closed.wait()

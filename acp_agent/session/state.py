@@ -14,7 +14,7 @@ from acp_agent.config.load import LoadedConfig
 from acp_agent.config.models import AgentConfig
 from acp_agent.llm.messages import Step, UserMessage
 from acp_agent.llm.models import Models, ModelUnknown
-from acp_agent.llm.provider import ProviderError
+from acp_agent.llm.provider import ProviderError, ToolSpec
 from acp_agent.log import Log
 from acp_agent.schema import McpServer, SessionMode
 from acp_agent.session import events
@@ -60,6 +60,7 @@ class SessionState:
     notes: list[str] = field(default_factory=list)
     told_notes: set[str] = field(default_factory=set)
     system_prompts: dict[str, str] = field(default_factory=dict)
+    specs: dict[str, ToolSpec] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     asking: anyio.Lock = field(default_factory=anyio.Lock)
     editing: anyio.Lock = field(default_factory=anyio.Lock)
@@ -101,8 +102,12 @@ class SessionState:
         self.policy.overlay = PLAN_RULES if mode == "plan" else ()
 
     async def record(self, *new: events.Event, durable: bool = False) -> None:
-        """Write events to the session's record. Whoever shows something records it first."""
-        self.record_tail = await self.services.store.append(self.id, new, durable=durable)
+        """Write events to the session's record. Whoever shows something records it first.
+
+        A cancellation waits for it: what follows from an event in memory must not be lost where the disk has it.
+        """
+        with anyio.CancelScope(shield=True):
+            self.record_tail = await self.services.store.append(self.id, new, durable=durable)
 
     async def warm(self) -> None:
         """Load what the first model call needs, off the event loop, while the person still types."""

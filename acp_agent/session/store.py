@@ -137,7 +137,6 @@ class SqliteStore:
         self._clock = clock
         self._database: sqlite3.Connection | None = None
         self._one = anyio.CapacityLimiter(1)
-        self._last: dict[str, tuple[int, str | None]] = {}
 
     async def create(self, head: SessionHead) -> None:
         """See `SessionStore`."""
@@ -152,7 +151,6 @@ class SqliteStore:
             )
 
         await self._transaction(write)
-        self._last[head.id] = (0, None)
 
     async def assign(self, session: str, project: str, worktree: str, vcs: str | None) -> None:
         """See `SessionStore`."""
@@ -175,8 +173,8 @@ class SqliteStore:
         ends_draft = any(event.type == "assistant_message" for event in events)
         now = self._clock()
 
-        def write(database: sqlite3.Connection) -> tuple[int, str | None]:
-            seq, parent = self._last.get(session) or _last_event(database, session)
+        def write(database: sqlite3.Connection) -> str | None:
+            seq, parent = _last_event(database, session)
             for id, _, text in rows:
                 seq += 1
                 database.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", (session, seq, id, parent, now, text))
@@ -187,10 +185,9 @@ class SqliteStore:
             )
             if ends_draft:
                 database.execute("DELETE FROM draft WHERE session = ?", (session,))
-            return seq, parent
+            return parent
 
-        self._last[session] = await self._transaction(write, durable=durable)
-        return self._last[session][1] or ""
+        return await self._transaction(write, durable=durable) or ""
 
     async def write_draft(self, session: str, draft: Draft) -> None:
         """See `SessionStore`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -10,7 +11,7 @@ import anyio
 
 from acp_agent.llm.messages import AssistantMessage, Step, Text
 from acp_agent.llm.models import ModelInfo, ModelUnknown
-from acp_agent.llm.provider import ProviderError
+from acp_agent.llm.provider import ModelRequest, ProviderError
 from acp_agent.rpc.messages import INTERNAL_ERROR, RpcError
 from acp_agent.schema import AgentMessageChunk, ContentBlock, SessionUpdate, TextContent, UsageUpdate
 from acp_agent.session import events, history
@@ -19,19 +20,20 @@ from acp_agent.session.calls import close_calls, run_calls
 from acp_agent.session.client import Client
 from acp_agent.session.prompt_setup import request_for
 from acp_agent.session.state import SessionState
+from acp_agent.session.store import StoreError
 from acp_agent.tools.workspace import Workspace
 
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
 
 _EMPTY = "The model gave an empty answer twice. Ask again, or choose another model."
-_CUT_OFF = "The answer reached the model's output limit before this call was complete; it was not run."
+_CUT_OFF = "The answer ended before this call was complete, so the call was not run."
 
 
 @dataclass(slots=True)
 class Turn:
     """One prompt turn while it runs. `step` counts the model calls, from 1; `repeated` the calls that look the same.
 
-    `in_text` says that the last thing shown was text of the model's.
+    `in_text` says that the last thing shown was text of the model's; `told` counts what was shown, by kind.
     """
 
     id: str
@@ -41,9 +43,11 @@ class Turn:
     step: int = 0
     in_text: bool = False
     repeated: dict[str, int] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
 
     async def show(self, update: SessionUpdate) -> None:
         """Show an update to the client, in order."""
+        self.told[update.session_update] += 1
         await self.client.update(self.state.id, update)
 
     async def say(self, text: str) -> None:
@@ -55,6 +59,14 @@ class Turn:
         message = AssistantMessage(content=(Text(text=text),))
         await self.state.record(events.AssistantMessage(message_id=message_id, message=message, for_model=False))
         await self.show(AgentMessageChunk(content=TextContent(text=text), message_id=message_id))
+
+    async def keep(self, *found: events.Event) -> None:
+        """Record on the way out, whatever is being cancelled; a store that fails is logged and hides nothing else."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.state.record(*found, durable=True)
+            except StoreError as error:
+                self.log("record.failed", level="ERROR", error=str(error))
 
     def log(self, event: str, **fields: object) -> None:
         """Write a line about this turn to the log file."""
@@ -84,9 +96,16 @@ async def run_turn(state: SessionState, blocks: Sequence[ContentBlock], client: 
         turn.log("turn.failed", level="ERROR", error=str(error))
         await turn.say(_sentence(str(error)))
         raise RpcError(INTERNAL_ERROR, str(error)) from error
+    except StoreError as error:
+        turn.log("turn.failed", level="ERROR", error=str(error))
+        await turn.show(AgentMessageChunk(content=TextContent(text=_sentence(str(error)))))
+        raise
+    except anyio.get_cancelled_exc_class():
+        turn.log("turn.cancelled", updates=dict(turn.told))
+        raise
     if reason == "refusal":
         await _take_back(turn, *before)
-    turn.log("turn.ended", stop_reason=reason)
+    turn.log("turn.ended", stop_reason=reason, updates=dict(turn.told))
     return reason
 
 
@@ -96,10 +115,11 @@ async def _loop(turn: Turn) -> StopReason:
         turn.step += 1
         info = await _model(turn)
         request = await request_for(turn.state, info)
-        turn.log("model.asked", model=str(info.ref), messages=len(request.history), tools=len(request.tools))
+        await _tell_notes(turn)
+        _log_request(turn, info, request)
         answer = await ask_model(turn, info, request)
+        _log_answer(turn, answer)
         await _record(turn, info, answer)
-        turn.log("model.answered", stop_reason=answer.stop_reason, calls=len(answer.message.tool_calls))
         if answer.message.tool_calls:
             turn.in_text = False
             await run_calls(turn, answer.message)
@@ -133,12 +153,13 @@ async def _record(turn: Turn, info: ModelInfo, answer: Answer) -> None:
     """Record an answer before anything follows from it; then tell what it cost."""
     state = turn.state
     calls = answer.message.tool_calls
+    not_run = {**answer.shown, **{call.id: call for call in calls}}
     if calls and answer.stop_reason == "max_tokens":
         # A call at the limit may be cut in the middle of its arguments, so none of them is run.
-        kept = tuple(part for part in answer.message.content if part not in calls)
-        await close_calls(turn, calls, _CUT_OFF)
-        answer.message = AssistantMessage(content=kept)
+        answer.message = AssistantMessage(content=tuple(part for part in answer.message.content if part not in calls))
         calls = ()
+    for call in calls:
+        del not_run[call.id]
     found: list[events.Event] = []
     if answer.message.content:
         found.append(events.AssistantMessage(message_id=answer.message_id, message=answer.message, model=str(info.ref)))
@@ -146,11 +167,14 @@ async def _record(turn: Turn, info: ModelInfo, answer: Answer) -> None:
         found.append(events.Usage(usage=answer.usage, size=info.context))
     # The last answer of a turn, and one that may change things, must outlive even a power cut.
     durable = not calls or any(_changes_things(turn, call.name) for call in calls)
-    await state.record(*found, durable=durable)
+    # From the record to the running of the calls nothing may be cancelled, or they would stay without an end.
+    with anyio.CancelScope(shield=True):
+        await state.record(*found, durable=durable)
     if not calls and answer.message.content:
         state.history.append(Step(message=answer.message))
+    await close_calls(turn, tuple(not_run.values()), _CUT_OFF)
     if answer.usage is not None and info.context:
-        await turn.show(UsageUpdate(used=answer.usage.total, size=info.context))
+        turn.client.update_now(state.id, UsageUpdate(used=answer.usage.total, size=info.context))
 
 
 def _changes_things(turn: Turn, name: str) -> bool:
@@ -159,15 +183,35 @@ def _changes_things(turn: Turn, name: str) -> bool:
 
 
 async def _tell_notes(turn: Turn) -> None:
-    notes, turn.state.notes = turn.state.notes, []
+    notes = turn.state.notes
     if notes:
         await turn.say("\n".join(notes) + "\n\n")
+        del turn.state.notes[: len(notes)]
+
+
+def _log_request(turn: Turn, info: ModelInfo, request: ModelRequest) -> None:
+    turn.log(
+        "model.asked",
+        model=str(info.ref),
+        **turn.state.models.described(info.ref),
+        messages=len(request.history),
+        tools=len(request.tools),
+    )
+
+
+def _log_answer(turn: Turn, answer: Answer) -> None:
+    turn.log(
+        "model.answered",
+        stop_reason=answer.stop_reason,
+        text=len(answer.message.text),
+        calls=len(answer.message.tool_calls),
+        usage=answer.usage.total if answer.usage else None,
+    )
 
 
 async def _take_back(turn: Turn, event: str, length: int) -> None:
     """A refused prompt, and everything after it, is not sent again (that is what the stop reason means)."""
-    with anyio.CancelScope(shield=True):
-        await turn.state.record(events.Rewind(to=event), durable=True)
+    await turn.keep(events.Rewind(to=event))
     del turn.state.history[length:]
 
 

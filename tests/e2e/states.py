@@ -10,7 +10,8 @@ from typing import Any
 from tests.e2e.lines import eventually
 from tests.e2e.process import AgentProcess
 from tests.e2e.test_turn import bash
-from tests.fakes.vendor import Answer, Vendor, sse
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer, sse
 
 LINE = "setsid sleep 999 & (setsid bash -c 'sleep 999 & wait' &) ; echo ready; sleep 999"
 

@@ -12,13 +12,16 @@ import pytest
 from tests.e2e.lines import eventually
 from tests.e2e.process import AgentProcess
 from tests.e2e.test_turn import bash, call_updates
-from tests.fakes.vendor import Answer, Call, Raw, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer, Call, Raw
 
 pytestmark = pytest.mark.e2e
 
 TIMES = 5
 LIMIT = 1.0
-SLEEPERS = "setsid sleep 999 & (setsid bash -c 'sleep 999 & wait' &) ; (trap '' TERM; sleep 999 &) ; echo ready; sleep 999"
+SLEEPERS = (
+    "setsid sleep 999 & (setsid bash -c 'sleep 999 & wait' &) ; (trap '' TERM; sleep 999 &) ; echo ready; sleep 999"
+)
 Measured = Callable[[str, float], float]
 
 

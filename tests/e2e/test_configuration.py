@@ -14,12 +14,15 @@ import pytest
 from tests.e2e.conftest import Spawn
 from tests.e2e.process import COMMAND, CONSOLE_SCRIPTS, KEY, clean_environment, scripted_config, vendor_config
 from tests.e2e.test_turn import bash, tool_results
-from tests.fakes.vendor import Answer, Call, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer, Call
 
 pytestmark = pytest.mark.e2e
 
 SECRET = "pass-0123456789-word"
-BROKEN = '{\n  "model": "a/b",\n  "provider": {"x": {"options": {"apiKey": "%s" "oops"}}}\n}\n' % SECRET
+BROKEN = '{\n  "model": "a/b",\n  "provider": {"x": {"options": {"apiKey": "SECRET" "oops"}}}\n}\n'.replace(
+    "SECRET", SECRET
+)
 PLACE = "~/.config/opencode/opencode.json:3:"
 
 
@@ -54,9 +57,7 @@ def test_a_broken_file_is_told_with_the_first_answer_once_and_the_session_works(
     assert SECRET.encode() not in b"".join(line.raw for line in agent.lines) + everything_written(home)
 
 
-def test_a_client_that_takes_notices_gets_one_at_once_and_no_chunk(
-    spawn: Spawn, project: Path, tmp_path: Path
-) -> None:
+def test_a_client_that_takes_notices_gets_one_at_once_and_no_chunk(spawn: Spawn, project: Path, tmp_path: Path) -> None:
     write_global(tmp_path / "home", BROKEN)
     agent = spawn(scripted_config(tmp_path / "script.json", "Hello."), initialize=False)
     agent.initialize(session={"notices": {}})

@@ -12,7 +12,8 @@ from tests.e2e.conftest import Spawn
 from tests.e2e.lines import PeerError
 from tests.e2e.process import AgentProcess, vendor_config
 from tests.e2e.test_turn import call_updates, tool_results
-from tests.fakes.vendor import Answer, Call, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer, Call
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,8 @@ from tests.e2e.lines import eventually
 from tests.e2e.process import AgentProcess, vendor_config
 from tests.e2e.states import in_the_middle
 from tests.e2e.test_turn import bash
-from tests.fakes.vendor import Answer, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.e2e.conftest import Spawn
 from tests.e2e.process import KEY, AgentProcess
-from tests.fakes.vendor import RESET, Answer, Failure, Raw, Reply, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import RESET, Answer, Failure, Raw, Reply
 
 pytestmark = pytest.mark.e2e
 
@@ -42,7 +43,7 @@ def test_a_failed_model_call_is_a_visible_sentence_and_an_error_and_the_next_pro
     assert error["code"] == -32603
     last = agent.updates(session)[-1]
     assert last["sessionUpdate"] == "agent_message_chunk"
-    sentence = last["content"]["text"]
+    sentence = last["content"]["text"].strip()
     assert sentence.endswith((".", "!", "?"))
     assert "\n" not in sentence
     assert "fake" in sentence

@@ -10,7 +10,8 @@ import pytest
 
 from tests.e2e.conftest import Spawn
 from tests.e2e.process import vendor_config
-from tests.fakes.vendor import Answer, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer
 
 pytestmark = pytest.mark.e2e
 

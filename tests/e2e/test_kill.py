@@ -16,7 +16,8 @@ from tests.e2e.lines import Message, eventually
 from tests.e2e.process import AgentProcess, vendor_config
 from tests.e2e.states import chunk, in_the_middle
 from tests.e2e.test_turn import bash
-from tests.fakes.vendor import Answer, Call, Raw, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer, Call, Raw
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +50,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, package_vendor: Vendor) -> 
         ids = _work(first, vendor, project)
         first.kill()
         first.join()
-        told = {name: first.updates(id) for name, id in ids.items()}
+        told = {name: everything_told(first, id) for name, id in ids.items()}
     finally:
         first.close()
     agent = AgentProcess(home, vendor_config(vendor))
@@ -85,8 +86,18 @@ def _work(agent: AgentProcess, vendor: Vendor, project: Path) -> dict[str, str]:
     return {"done": done, "growing": growing, "bash": middle.bash, "asked": middle.asked}
 
 
-def _call(name: str, **arguments: Any) -> Any:
+def _call(name: str, **arguments: Any) -> Call:
     return Call(name, json.dumps(arguments))
+
+
+def everything_told(agent: AgentProcess, session: str) -> list[Message]:
+    """The updates, and what a permission request said of its call."""
+    found = []
+    for line in agent.lines:
+        params = line.message.get("params", {})
+        if params.get("sessionId") == session:
+            found.append(params.get("update") or {"sessionUpdate": "tool_call_update", **params["toolCall"]})
+    return found
 
 
 def canonical(updates: list[Message]) -> list[Any]:
@@ -118,7 +129,7 @@ def test_the_replay_begins_with_the_prompt(killed: Killed) -> None:
 
 
 def test_streamed_text_is_there_but_for_the_last_quarter_of_a_second(killed: Killed) -> None:
-    (_, text), = canonical(killed.shown_again["growing"])
+    ((_, text),) = canonical(killed.shown_again["growing"])
     assert text in ("Old. ", "Old. New. ")
 
 

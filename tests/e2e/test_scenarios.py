@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -17,7 +18,8 @@ from tests.e2e.conftest import Spawn
 from tests.e2e.lines import PeerError, eventually
 from tests.e2e.process import AgentProcess, scripted_config, vendor_config
 from tests.e2e.test_turn import bash, call_updates, choose, tool_results
-from tests.fakes.vendor import Answer, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer
 
 pytestmark = pytest.mark.e2e
 
@@ -63,7 +65,8 @@ def test_cancel_idle_then_prompt(agent: AgentProcess, vendor: Vendor, project: P
     assert agent.prompt(session) == "end_turn"
 
 
-def test_pipeline_1000(agent: AgentProcess) -> None:
+def test_pipeline_1000(spawn: Spawn) -> None:
+    agent = spawn()
     requests = [agent.request("session/list", {}) for _ in range(1000)]
     mark = len(agent.lines)
 
@@ -126,13 +129,13 @@ def test_stdout_blocked(spawn: Spawn, vendor: Vendor, project: Path) -> None:
 
 
 def test_stderr_blocked(spawn: Spawn, project: Path, tmp_path: Path) -> None:
-    """A full pipe on stderr, which also stands for stdout within the process: whatever writes there must not block it."""
+    """A full pipe on stderr: whatever would write there must not stop the agent."""
     reader, writer = os.pipe()
     try:
         os.set_blocking(writer, False)
-        with pytest.raises(BlockingIOError):
-            while True:
-                os.write(writer, b"x" * 65536)
+        with suppress(BlockingIOError):
+            while os.write(writer, b"x" * 65536):
+                pass
         os.set_blocking(writer, True)
         agent = spawn(scripted_config(tmp_path / "script.json", "Hello."), stderr=writer)
         session = agent.new(project)
@@ -179,6 +182,7 @@ def test_sigkill_tool_load(spawn: Spawn, vendor: Vendor, project: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of a running process can only be set on Linux")
 def test_fd_exhaustion(spawn: Spawn, project: Path, tmp_path: Path) -> None:
     agent = spawn(scripted_config(tmp_path / "script.json", "Hello."))
+    assert agent.error("session/new", {"cwd": "relative", "mcpServers": []})["code"] == -32602  # all is loaded
     usual = agent.psutil.rlimit(resource.RLIMIT_NOFILE)
     agent.psutil.rlimit(resource.RLIMIT_NOFILE, (agent.psutil.num_fds(), usual[1]))
 

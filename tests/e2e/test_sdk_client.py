@@ -18,7 +18,8 @@ from acp.schema import AllowedOutcome, DeniedOutcome, RequestPermissionResponse
 
 from tests.e2e.process import COMMAND, clean_environment, vendor_config
 from tests.e2e.test_turn import bash
-from tests.fakes.vendor import Answer, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer
 from tests.schema.wire_lines import assert_agent_line_is_valid
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
@@ -85,7 +86,6 @@ class Wire:
 
 @asynccontextmanager
 async def connected(vendor: Vendor, home: Path, person: Person) -> AsyncIterator[tuple[Any, Wire]]:
-    home.mkdir(exist_ok=True)
     wire = Wire()
     environment = clean_environment(home, vendor_config(vendor))
     async with acp.spawn_agent_process(
@@ -118,7 +118,7 @@ async def test_a_conversation_with_tools_permissions_modes_and_a_reload(
         Answer("Done."),
     ]
     person = Person("allow_once")
-    async with connected(vendor, tmp_path / "home", person) as (connection, wire):
+    async with connected(vendor, tmp_path, person) as (connection, wire):
         session = await connection.new_session(cwd=str(project), mcp_servers=[])
         id = session.session_id
         assert [mode.id for mode in session.modes.available_modes] == ["build", "plan"]
@@ -175,7 +175,7 @@ async def test_a_refused_call_is_not_run(vendor: Vendor, project: Path, tmp_path
     (project / "opencode.json").write_text('{"permission": {"bash": "ask"}}')
     vendor.replies += [Answer(calls=[bash("echo > ran")]), Answer("Then not.")]
     person = Person(option)
-    async with connected(vendor, tmp_path / "home", person) as (connection, wire):
+    async with connected(vendor, tmp_path, person) as (connection, wire):
         session = await connection.new_session(cwd=str(project), mcp_servers=[])
 
         answer = await connection.prompt(session_id=session.session_id, prompt=[acp.text_block("run")])
@@ -188,7 +188,7 @@ async def test_a_refused_call_is_not_run(vendor: Vendor, project: Path, tmp_path
 
 async def test_a_cancelled_turn_says_so_and_the_next_one_works(vendor: Vendor, project: Path, tmp_path: Path) -> None:
     vendor.replies += [Answer("Working.", pause=Event()), Answer("Next.")]
-    async with connected(vendor, tmp_path / "home", Person(None)) as (connection, wire):
+    async with connected(vendor, tmp_path, Person(None)) as (connection, wire):
         session = await connection.new_session(cwd=str(project), mcp_servers=[])
         id = session.session_id
         reasons = []

@@ -10,7 +10,8 @@ import pytest
 from tests.e2e.conftest import Spawn
 from tests.e2e.process import AgentProcess, scripted_config, vendor_config
 from tests.e2e.test_turn import bash
-from tests.fakes.vendor import Answer, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.e2e.lines import Message
 from tests.e2e.process import AgentProcess
-from tests.fakes.vendor import Answer, Call, Vendor
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replies import Answer, Call
 
 pytestmark = pytest.mark.e2e
 
@@ -81,7 +82,9 @@ def test_a_tool_turn_changes_the_file_and_shows_its_diff(agent: AgentProcess, ve
     assert (final["status"], final["content"]) == ("completed", [diff])
     assert final["locations"] == [{"path": str(file), "line": 2}]
     states = [(update["sessionUpdate"], update.get("status")) for update in call_updates(agent, session)]
-    assert states == [("tool_call", "pending"), *[("tool_call_update", each) for each in ("in_progress", "completed")]] * 2
+    assert (
+        states == [("tool_call", "pending"), *[("tool_call_update", each) for each in ("in_progress", "completed")]] * 2
+    )
     assert agent.said(session) == "Let me look. Done."
 
 
@@ -93,7 +96,9 @@ def test_calls_of_one_answer_run_side_by_side_and_their_results_stand_in_the_ord
     session = agent.new(project)
     prompt = agent.ask(session)
     agent.until(
-        lambda: [update["toolCallId"] for update in call_updates(agent, session) if update.get("status") == "completed"],
+        lambda: [
+            update["toolCallId"] for update in call_updates(agent, session) if update.get("status") == "completed"
+        ],
         "the end of the second call",
     )
     (project / "gate").write_text("call\n")
@@ -217,7 +222,9 @@ def test_an_unknown_tool_and_bad_arguments_are_told_to_the_model(
     agent: AgentProcess, vendor: Vendor, project: Path
 ) -> None:
     vendor.replies += [
-        Answer(calls=[Call("teleport"), Call("read", "{}"), Call("read", '{"filePath": "gone.txt"}'), Call("read", "{")]),
+        Answer(
+            calls=[Call("teleport"), Call("read", "{}"), Call("read", '{"filePath": "gone.txt"}'), Call("read", "{")]
+        ),
         Answer("I see."),
     ]
     session = agent.new(project)

@@ -15,7 +15,9 @@ from tests.e2e.conftest import Spawn
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(find_spec("build") is None or find_spec("hatchling") is None, reason="needs build and hatchling"),
+    pytest.mark.skipif(
+        find_spec("build") is None or find_spec("hatchling") is None, reason="needs build and hatchling"
+    ),
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +41,9 @@ def test_the_wheel_brings_the_protocol_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
 
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"acp_agent"}
-    expected = {f"acp_agent/_protocol/{file.relative_to(ROOT / 'protocol')}" for file in (ROOT / "protocol").rglob("*.*")}
+    expected = {
+        f"acp_agent/_protocol/{file.relative_to(ROOT / 'protocol')}" for file in (ROOT / "protocol").rglob("*.*")
+    }
     assert expected
     assert expected <= set(names)
     assert "acp_agent/py.typed" in names
@@ -53,7 +57,7 @@ def test_an_installed_wheel_answers_initialize(wheel: Path, spawn: Spawn, tmp_pa
     # The dependencies come from here, but not this checkout: a path in a .pth file is not searched for more of them.
     (site,) = (venv / "lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(f"{Path(pydantic.__file__).parents[1]}\n")
-    where = run(python, "-c", "import acp_agent; print(acp_agent.__file__)")
+    where = run(python, "-I", "-c", "import acp_agent; print(acp_agent.__file__)")
     assert Path(where.strip()).is_relative_to(site)
 
     agent = spawn(command=[str(venv / "bin" / "opencode-acp")], initialize=False)

@@ -88,7 +88,9 @@ def run(case: Case, client: LineClient, data: list[bytes], probe: Callable[[], A
     else:
         client.until(lambda: _answers(client.lines[mark:], ids), f"an answer to {case.id}")
     answers = _answers(client.lines[mark:], ids)
-    assert any(_fits(outcome, answers) for outcome in case.outcomes), f"{case.why}: {[line.raw[:300] for line in answers]}"
+    assert any(_fits(outcome, answers) for outcome in case.outcomes), (
+        f"{case.why}: {[line.raw[:300] for line in answers]}"
+    )
     for id in ids:
         client.forget(id)
     if not data[-1].endswith(b"\n"):

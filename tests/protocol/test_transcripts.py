@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.protocol.players import Stage, in_a_process, in_memory, perform
-from tests.protocol.transcripts import FOLDER, Transcript, canonical
+from tests.protocol.transcripts import FOLDER, Transcript, canonical, ordered
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def rewrite(path: Path, folder: Path) -> None:
     transcript = Transcript.read(path)
     async with in_memory(transcript, folder) as (wire, cwd):
         *answers, _ = await perform(transcript, wire, cwd, rewriting=True)
-    transcript.with_answers(answers).write(path)
+    transcript.with_answers([ordered(heard) for heard in answers]).write(path)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -5,9 +5,10 @@ protocol/README.md describes the format.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -202,29 +203,30 @@ def is_live_output(message: Any) -> bool:
 
 
 def canonical(said: list[Any]) -> list[Any]:
-    """One of the orders that mean the same, without live output.
+    """One of the orders that mean the same, without live output."""
+    return ordered([message for message in said if not is_live_output(message)])
+
+
+def ordered(said: list[Any]) -> list[Any]:
+    """One of the orders that mean the same.
 
     Neighbouring updates of different tool calls may stand in either order, since the tools run side by side, and so may
     neighbouring answers to different requests. Everything else stands as it was said.
     """
-    ordered: list[Any] = []
-    run: list[tuple[str, Any]] = []
-    kind = None
-    for message in said:
-        if is_live_output(message):
-            continue
-        group, key = _order(message)
-        if group != kind or group is None:
-            ordered.extend(message for _, message in sorted(run, key=lambda item: item[0]))
-            run, kind = [], group
-        run.append((key, message))
-    return [*ordered, *(message for _, message in sorted(run, key=lambda item: item[0]))]
+    result: list[Any] = []
+    for kind, run in itertools.groupby(said, _kind):
+        result.extend(sorted(run, key=_KEYS[kind]))
+    return result
 
 
-def _order(message: Any) -> tuple[str | None, str]:
-    update = message.get("params", {}).get("update", {})
-    if update.get("sessionUpdate") == "tool_call_update":
-        return "calls", update["toolCallId"]
-    if "method" not in message and message.get("id") is not None:
-        return "answers", str(message["id"])
-    return None, ""
+def _kind(message: Any) -> str:
+    if message.get("params", {}).get("update", {}).get("sessionUpdate") == "tool_call_update":
+        return "call"
+    return "answer" if "method" not in message and message.get("id") is not None else ""
+
+
+_KEYS: dict[str, Callable[[Any], str]] = {
+    "call": lambda message: str(message["params"]["update"]["toolCallId"]),
+    "answer": lambda message: str(message["id"]),
+    "": lambda _message: "",  # sorting is stable, so these stay as they are
+}

@@ -1,0 +1,52 @@
+"""`python -m acp_agent.cli.schemas DIR`: every published JSON Schema, for protocol/schemas.
+
+Beside the messages of the protocol these are `config.json`, the configuration file, and `session-log.json`, one event
+of a session's record.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from acp_agent.config import models
+from acp_agent.config.models import Config, Section
+from acp_agent.schema.export import JsonSchema, export, schema_of
+from acp_agent.session.events import event_adapter
+
+_ELSEWHERE = "a key of opencode that is accepted and not read here"
+
+
+def other_schemas() -> dict[str, JsonSchema]:
+    """Name and schema of everything published that is no message of the protocol."""
+    return {"config": config_schema(), "session-log": schema_of(event_adapter())}
+
+
+def config_schema() -> JsonSchema:
+    """The schema of `opencode.json`, in which the keys that only opencode reads are no error."""
+    schema = schema_of(Config)
+    for section in _sections():
+        place = schema if section is Config else schema["$defs"][section.__name__]
+        for key in section.elsewhere:
+            place["properties"][key] = {"description": _ELSEWHERE}
+    return schema
+
+
+def _sections() -> Iterator[type[Section]]:
+    for found in vars(models).values():
+        if isinstance(found, type) and issubclass(found, Section) and found is not Section:
+            yield found
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line; returns the exit status."""
+    if len(argv) != 1:
+        sys.stderr.write("usage: python -m acp_agent.cli.schemas DIRECTORY\n")
+        return 2
+    export(Path(argv[0]), other_schemas())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
