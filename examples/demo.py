@@ -75,14 +75,14 @@ class Screen:
     def __init__(self, project: Path, paint: Paint) -> None:
         self._project = project
         self._paint = paint
-        self._in_text = False
+        self._shown_last = ""
         self._shown: set[str] = set()
         self.failures = 0
 
     def heading(self, text: str) -> None:
         """A line that begins a part."""
-        self._end_text()
-        print(f"\n{self._paint('1', text)}", flush=True)
+        self._part(text)
+        print(self._paint("1", text), flush=True)
 
     def lines(self, text: str, style: str = "2") -> None:
         """Output of a program, marked at the left."""
@@ -93,9 +93,7 @@ class Screen:
         """Show one update of the agent."""
         match update:
             case {"sessionUpdate": "agent_message_chunk", "content": {"text": str(text)}}:
-                if not self._in_text:
-                    print()
-                self._in_text = True
+                self._part("text")
                 print(text, end="", flush=True)
             case {"sessionUpdate": "plan", "entries": entries}:
                 self._plan(entries)
@@ -104,19 +102,20 @@ class Screen:
             case {"sessionUpdate": "tool_call_update", "status": "completed" | "failed"}:
                 self._call(update)
 
-    def _end_text(self) -> None:
-        if self._in_text:
-            print(flush=True)
-        self._in_text = False
+    def _part(self, name: str) -> None:
+        """An empty line, and the end of running text, before another kind of thing."""
+        if self._shown_last != name:
+            print("\n" if self._shown_last == "text" else "", flush=True)
+        self._shown_last = name
 
     def _plan(self, entries: list[Message]) -> None:
-        self._end_text()
+        self._part("plan")
         marks = {
             "completed": self._paint("32", self._paint.done),
             "in_progress": self._paint("33", self._paint.now),
             "pending": self._paint("2", self._paint.open),
         }
-        print(f"\n  {self._paint('1;36', 'Plan')}")
+        print(f"  {self._paint('1;36', 'Plan')}")
         for entry in entries:
             text = self._paint("2" if entry["status"] == "completed" else "", entry["content"])
             print(f"  {marks[entry['status']]} {text}", flush=True)
@@ -124,22 +123,22 @@ class Screen:
     def _command(self, update: Message) -> None:
         if update["toolCallId"] not in self._shown:
             self._shown.add(update["toolCallId"])
-            self._end_text()
+            self._part(update["toolCallId"])
             command = str((update.get("rawInput") or {}).get("command", update["title"]))
-            print(f"\n  {self._paint('1;35', '$')} {self._paint('1', command)}", flush=True)
+            print(f"  {self._paint('1;35', '$')} {self._paint('1', command)}", flush=True)
 
     def _call(self, update: Message) -> None:
         self.failures += update["status"] == "failed"
         if update.get("kind") == "think":
             return  # the plan was shown already
-        self._end_text()
         if update.get("kind") == "execute":
             self._command(update)
             self.lines(_text(update))
             return
+        self._part(str(update.get("name")))
         well = update["status"] == "completed"
         mark = self._paint("32", self._paint.done) if well else self._paint("31", self._paint.failed)
-        print(f"\n  {mark} {self._paint('1', str(update.get('name')))} {update['title']}", flush=True)
+        print(f"  {mark} {self._paint('1', str(update.get('name')))} {update['title']}", flush=True)
         if not well:
             self.lines(_text(update), "31")
         for content in update.get("content") or ():
@@ -155,9 +154,9 @@ class Screen:
 
 
 def _text(update: Message) -> str:
-    return "\n".join(
-        content["content"].get("text", "") for content in update.get("content") or () if content["type"] == "content"
-    )
+    """The text of a call, without the Markdown fences around output."""
+    texts = [content["content"].get("text", "") for content in update.get("content") or () if "content" in content]
+    return "\n".join(line for line in "\n".join(texts).split("\n") if not line.startswith("```"))
 
 
 def use_home(home: Path) -> None:

@@ -14,13 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 Message = dict[str, Any]
-OnUpdate = Callable[[Message], None]
 
 
 class Client:
     """One agent process. `on_update` sees every update; `choose` gives the id of a permission option, or ""."""
 
-    def __init__(self, command: list[str], on_update: OnUpdate, choose: Callable[[Message], str]) -> None:
+    def __init__(self, command: list[str], on_update: Callable[[Message], Any], choose: Callable[..., str]) -> None:
         self.on_update, self.choose, self.last_id = on_update, choose, 0
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 

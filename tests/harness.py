@@ -14,9 +14,13 @@ import anyio
 
 from acp_agent.agent.handshake import Handshake
 from acp_agent.app import App, Settings
+from acp_agent.llm.models import ModelRef, Models, ProviderSettings
+from acp_agent.llm.provider import Provider
 from acp_agent.log import NO_LOG, Log
 from acp_agent.rpc.memory import MemoryTransport, memory_transports
 from acp_agent.rpc.transport import EndOfMessages
+from acp_agent.tools import BUILTIN
+from acp_agent.tools.base import Tool
 from tests.ids import counting_ids
 from tests.schema.wire_lines import assert_agent_line_is_valid
 
@@ -159,8 +163,20 @@ class RawClient:
         return {"sessionId": session, "prompt": [{"type": "text", "text": text}]}
 
 
+class OneProvider(Models):
+    """The configured models, all of them served by one provider: for tests that hold its gate."""
+
+    def __init__(self, settings: Sequence[ProviderSettings], default: str | None, provider: Provider) -> None:
+        super().__init__(settings, default)
+        self._provider = provider
+
+    def provider(self, ref: ModelRef) -> Provider:
+        """The one."""
+        return self._provider
+
+
 class Rig:
-    """Where a test's agent lives: its folders, its script, and its configuration."""
+    """Where a test's agent lives: its folders, its script, its configuration, and a provider instead of the script."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -172,6 +188,8 @@ class Rig:
         self.new_id = counting_ids()
         self.clock: Callable[[], float] = lambda: 1_700_000_000.0
         self.log: Log = NO_LOG
+        self.provider: Provider | None = None
+        self.tools: Sequence[Tool[Any]] = BUILTIN
         self.script()
 
     def script(self, *steps: Mapping[str, Any] | str) -> None:
@@ -183,7 +201,19 @@ class Rig:
         """An app in this rig."""
         config = scripted_config(self.script_file, **self.config)
         os.environ["OPENCODE_CONFIG_CONTENT"] = json.dumps(config)  # scratch: the home fixture takes it back
-        return App(Settings(log=self.log, new_id=self.new_id, clock=self.clock, store=self.store))
+        return App(
+            Settings(
+                log=self.log,
+                new_id=self.new_id,
+                clock=self.clock,
+                store=self.store,
+                tools=self.tools,
+                models=self._models,
+            )
+        )
+
+    def _models(self, settings: Sequence[ProviderSettings], default: str | None) -> Models:
+        return Models(settings, default) if self.provider is None else OneProvider(settings, default, self.provider)
 
     @asynccontextmanager
     async def client(self, *steps: Mapping[str, Any] | str, app: App | None = None) -> AsyncIterator[RawClient]:

@@ -24,7 +24,7 @@ usage: agent acp [options]
 
 Serve an editor over stdin and stdout (Agent Client Protocol, version 1).
 
-  --cwd DIR            start in this directory; sessions bring their own
+  --cwd DIR            accepted; every session brings a directory of its own
   --port N             accepted for clients of opencode; no port is opened
   --hostname HOST      accepted for clients of opencode
   --log-level LEVEL    DEBUG, INFO (default), WARN or ERROR

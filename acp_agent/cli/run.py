@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one prompt; gives the exit status."""
     arguments = _parser().parse_args(argv)
     message = " ".join(arguments.message)
-    if not sys.stdin.isatty() and not message:
+    if not message and sys.stdin is not None and not sys.stdin.isatty():
         message = sys.stdin.read()
     if not message.strip():
         print("agent run: no message. Give it as an argument or on stdin.", file=sys.stderr)
@@ -84,7 +84,14 @@ async def _run(app: App, arguments: argparse.Namespace, message: str) -> int:
 
 
 async def _converse(connection: Connection, arguments: argparse.Namespace, message: str) -> int:
-    await connection.request("initialize", {"protocolVersion": 1, "clientInfo": {"name": "agent-run", "version": "1"}})
+    await connection.request(
+        "initialize",
+        {
+            "protocolVersion": 1,
+            "clientCapabilities": {"session": {"notices": {}}},
+            "clientInfo": {"name": "agent-run", "version": "1"},
+        },
+    )
     session_id = await _session(connection, arguments)
     if arguments.model:
         choice = {"sessionId": session_id, "configId": "model", "value": arguments.model}
@@ -141,6 +148,8 @@ class Printer:
             case "tool_call_update" if update.get("status") in ("completed", "failed"):
                 mark = "ok" if update["status"] == "completed" else "failed"
                 self._line(f"[{update.get('name')}: {update.get('title')}: {mark}]")
+            case "notice":
+                self._line(update.get("description") or update["title"])
             case _:
                 return
 
@@ -165,7 +174,7 @@ class Printer:
         call = params["toolCall"]
         question = f"{call.get('name')}: {call.get('title')} ({call.get('_meta', {}).get('acp-agent/reason', 'asks')})"
         options = {option["kind"]: option["optionId"] for option in params["options"]}
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
             self._line(f"[refused, since nobody can be asked here: {question}]")
             return {"outcome": "selected", "optionId": options["reject_once"]}
         self._line(question)

@@ -20,7 +20,8 @@ _ELSEWHERE = "a key of opencode that is accepted and not read here"
 
 def other_schemas() -> dict[str, JsonSchema]:
     """Name and schema of everything published that is no message of the protocol."""
-    return {"config": config_schema(), "session-log": schema_of(event_adapter())}
+    # The record is written with Python's names: it is ours, and changes by its own versions.
+    return {"config": config_schema(), "session-log": schema_of(event_adapter(), by_alias=False)}
 
 
 def config_schema() -> JsonSchema:

@@ -80,6 +80,7 @@ _Key: TypeAlias = tuple[type, Id]
 class _Running:
     scope: anyio.CancelScope
     cancel: Callable[[], None] | None
+    size: int
 
 
 class _Answer:
@@ -108,7 +109,7 @@ class Connection:
         self._answers: dict[str, _Answer] = {}
         self._request_count = 0
         self._unanswered = 0
-        self._unanswered_bytes = 0
+        self._running_bytes = 0
         self._dropping = False
 
     async def run(self) -> None:
@@ -200,10 +201,16 @@ class Connection:
             running.scope.cancel()
 
     def _has_room(self) -> bool:
-        """Whether one more answer may be owed. A client that only asks and never reads must not fill the memory."""
-        room = self._unanswered < MAX_UNANSWERED and self._unanswered_bytes < MAX_UNANSWERED_BYTES
+        """Whether one more answer may be owed. A client that only asks and never reads must not fill the memory.
+
+        The largest request does not count: a long turn with big files in its prompt must not make the agent deaf.
+        """
+        size = self._running_bytes
+        if size >= MAX_UNANSWERED_BYTES:
+            size -= max((running.size for running in self._running.values()), default=0)
+        room = self._unanswered < MAX_UNANSWERED and size < MAX_UNANSWERED_BYTES
         if not room and not self._dropping:
-            self._log("requests.dropped", level="WARN", unanswered=self._unanswered, bytes=self._unanswered_bytes)
+            self._log("requests.dropped", level="WARN", unanswered=self._unanswered, bytes=size)
         self._dropping = not room
         return room
 
@@ -215,15 +222,16 @@ class Connection:
         except RpcError as error:
             self._refuse(request.id, error)
             return
-        self._owe(request.size)
-        running = _Running(anyio.CancelScope(), work.cancel)
+        self._unanswered += 1
+        self._running_bytes += request.size
+        running = _Running(anyio.CancelScope(), work.cancel, request.size)
         self._running[type(request.id), request.id] = running
         serving.start_soon(self._serve, request, work, running)
 
     def _refuse(self, id: Id, error: RpcError) -> None:
         if self._has_room():
-            self._owe(0)
-            self._answer(error_message(id, error), 0)
+            self._unanswered += 1
+            self._answer(error_message(id, error))
 
     async def _serve(self, request: Request, work: Work, running: _Running) -> None:
         after = None
@@ -244,7 +252,8 @@ class Connection:
             key = (type(request.id), request.id)
             if self._running.get(key) is running:
                 del self._running[key]
-            self._answer(message, request.size)
+            self._running_bytes -= request.size  # before the client can know, and ask for more
+            self._answer(message)
         if after is not None:
             await self._follow(request.method, after)
 
@@ -254,14 +263,9 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - the request is answered; what fails behind it ends nothing else
             self._log("request.failed_behind", level="ERROR", method=method[:200], error=repr(error))
 
-    def _owe(self, size: int) -> None:
-        self._unanswered += 1
-        self._unanswered_bytes += size
-
-    def _answer(self, message: dict[str, Any], request_size: int) -> None:
+    def _answer(self, message: dict[str, Any]) -> None:
         def paid() -> None:
             self._unanswered -= 1
-            self._unanswered_bytes -= request_size
 
         self._outbox.put(message, 1024, paid)
 

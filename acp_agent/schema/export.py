@@ -40,10 +40,10 @@ class _Generator(GenerateJsonSchema):
         return generated
 
 
-def schema_of(type_: type[BaseModel] | TypeAdapter[Any]) -> JsonSchema:
-    """The JSON Schema (2020-12) of a type, with the types it uses in `$defs`."""
+def schema_of(type_: type[BaseModel] | TypeAdapter[Any], *, by_alias: bool = True) -> JsonSchema:
+    """The JSON Schema (2020-12) of a type, with the types it uses in `$defs`; by its wire names or its Python names."""
     make = type_.json_schema if isinstance(type_, TypeAdapter) else type_.model_json_schema
-    generated = make(by_alias=True, schema_generator=_Generator)
+    generated = make(by_alias=by_alias, schema_generator=_Generator)
     return {"$schema": GenerateJsonSchema.schema_dialect, **generated}
 
 

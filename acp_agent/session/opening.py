@@ -39,7 +39,7 @@ class Opening:
         self.services.log.mask(loaded.secrets)
         settings = provider_settings(loaded, self.environ)
         models = self._shared_models(settings, loaded.config.model)
-        keys = {each.api_key for each in settings if each.api_key}
+        keys = {each.api_key for each in settings if each.api_key} | _keys_in_headers(settings)
         self.services.log.mask(keys)
         table = ProcessTable()
         self.processes.append(table)
@@ -89,6 +89,16 @@ class Opening:
                 case _:
                     continue
         state.told("session.restored", events=len(record), damaged=stored.damaged)
+
+
+def _keys_in_headers(settings: Sequence[ProviderSettings]) -> set[str]:
+    """The keys that a person wrote into headers, without the scheme before them."""
+    return {
+        value.rpartition(" ")[2]
+        for each in settings
+        for name, value in each.headers.items()
+        if name.lower() in ("authorization", "x-api-key", "api-key")
+    }
 
 
 def _first_mode(state: SessionState) -> str:

@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,13 +60,17 @@ class Transcript:
         return Transcript(self.about, self.files, self.config, self.leaves, tuple(self._entries(answers)))
 
     def _entries(self, answers: list[list[Any]]) -> Iterator[Entry]:
-        steps = iter(self.steps)
-        opener = _Opener()
+        steps = list(self.steps)
+        calls_to_come = 0
         for (client, _), agent in zip(self.blocks(), answers, strict=True):
             yield from (Entry("client", said) for said in client)
             for said in agent:
-                if opener.opens_a_step(said) and (step := next(steps, None)) is not None:
-                    opener.begin(step, said)
+                is_call = said.get("params", {}).get("update", {}).get("sessionUpdate") == "tool_call"
+                if is_call and calls_to_come:
+                    calls_to_come -= 1
+                elif steps and _shows(steps[0], said):
+                    step = steps.pop(0)
+                    calls_to_come = len(step.get("tool_calls", ())) - is_call
                     yield Entry("model", step)
                 yield Entry("agent", said)
         yield from (Entry("model", step) for step in steps)
@@ -95,42 +99,19 @@ class Transcript:
         path.write_text(text, encoding="utf-8", newline="\n")
 
 
-@dataclass(slots=True)
-class _Opener:
-    """Finds the line with which the agent begins to show a step of the model."""
-
-    known: set[str] = field(default_factory=set)
-    calls: int = 0
-    explanations: int = 0
-
-    def begin(self, step: Any, said: Any) -> None:
-        """This line shows this step: so many calls are to come, and a sentence if it fails after what it said."""
-        self.calls = len(step.get("tool_calls", ())) - ("toolCallId" in said["params"]["update"])
-        self.explanations = "error" in step and bool(step.keys() & {"text", "thinking", "tool_calls"})
-
-    def opens_a_step(self, said: Any) -> bool:
-        """Whether this is the first chunk of a message, or a call that the step before did not make."""
-        update = said.get("params", {}).get("update", {})
-        match update.get("sessionUpdate"):
-            case "agent_message_chunk" | "agent_thought_chunk":
-                is_new = self._is_new(update["messageId"].removesuffix("-thought"))
-                if is_new and self.explanations:
-                    self.explanations -= 1
-                    return False
-                return is_new
-            case "tool_call":
-                is_new = self._is_new(update["toolCallId"])
-                if is_new and self.calls > 0:
-                    self.calls -= 1
-                    return False
-                return is_new
-            case _:
-                return False
-
-    def _is_new(self, id: str) -> bool:
-        is_new = id not in self.known
-        self.known.add(id)
-        return is_new
+def _shows(step: Any, said: Any) -> bool:
+    """Whether the agent begins to show this step of the model with this line."""
+    update = said.get("params", {}).get("update", {})
+    text = step.get("thinking") or step.get("text")
+    match update.get("sessionUpdate"):
+        case "agent_thought_chunk" | "agent_message_chunk" if text:
+            return bool(text.startswith(update["content"]["text"]))
+        case "agent_message_chunk" if "error" in step:
+            return step["error"]["message"] in update["content"]["text"]
+        case "tool_call" if not text and step.get("tool_calls"):
+            return bool(update["name"] == step["tool_calls"][0]["name"])
+        case _:
+            return False
 
 
 _PLACES_BY_KEY = {"updatedAt": "<time>", "version": "<version>", "durationSeconds": "<seconds>"}

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from acp_agent.log import NO_LOG
-from acp_agent.rpc.connection import MAX_UNANSWERED, Connection, Reply, Work, method_not_found
+from acp_agent.rpc.connection import MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Connection, Reply, Work, method_not_found
 from acp_agent.rpc.memory import MemoryTransport, memory_transports
 from acp_agent.rpc.messages import RpcError, encode
 
@@ -281,6 +281,22 @@ async def test_a_peer_that_does_not_read_is_owed_a_bounded_number_of_answers() -
         await theirs.send([encode({"jsonrpc": "2.0", "id": "again", "method": "echo"})])
         assert json.loads(await theirs.receive())["id"] == "again"
         theirs.close()
+
+
+async def test_a_large_request_that_runs_for_long_does_not_make_the_agent_deaf() -> None:
+    hold = anyio.Event()
+
+    async def long(_: Any) -> dict[str, Any]:
+        await hold.wait()
+        return {}
+
+    async with connected(Server(long=long, echo=_echo)) as (peer, _):
+        await peer.request("large", "long", "x" * (MAX_UNANSWERED_BYTES + 1))
+        await peer.request(1, "echo")
+        await peer.request(2, "echo")
+        assert [(await peer.receive())["id"] for _ in range(2)] == [1, 2]
+        hold.set()
+        assert (await peer.receive())["id"] == "large"
 
 
 async def test_updates_for_a_peer_that_does_not_read_are_merged_and_then_held_back() -> None:

@@ -16,7 +16,7 @@ import pytest
 from acp_agent.llm.messages import AssistantMessage, Text
 from acp_agent.schema import TextContent
 from acp_agent.session import events
-from acp_agent.session.store import Draft, SessionHead, SqliteStore, StoreError
+from acp_agent.session.store import Draft, SessionHead, SqliteStore, StoredSession, StoreError
 from tests.ids import counting_ids
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +29,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 def _store(folder: Path, clock: float = 1000.0) -> SqliteStore:
     return SqliteStore(folder / "data" / "sessions.db", counting_ids(), lambda: clock)
+
+
+async def _read(folder: Path) -> StoredSession | None:
+    """The session `s` as a new process finds it."""
+    store = _store(folder)
+    try:
+        return await store.read("s")
+    finally:
+        await store.close()
 
 
 def _head(id: str, cwd: str = "/w", updated: float = 1000.0) -> SessionHead:
@@ -49,9 +58,7 @@ async def test_events_come_back_in_order_with_ids_after_a_restart(tmp_path: Path
     await first.append("s", [_said("one"), _answered("two")], durable=True)
     last = await first.append("s", [events.ModeChanged(mode="plan")])
     await first.close()
-    again = _store(tmp_path)
-    stored = await again.read("s")
-    await again.close()
+    stored = await _read(tmp_path)
     assert stored is not None
     assert [event for _, event in stored.record] == [_said("one"), _answered("two"), events.ModeChanged(mode="plan")]
     assert last == stored.record[-1][0]
@@ -147,7 +154,7 @@ async def test_one_unreadable_event_costs_only_itself(tmp_path: Path) -> None:
     database.execute('UPDATE event SET json = \'{"type":"from the future"}\' WHERE seq = 2')
     database.commit()
     database.close()
-    stored = await _store(tmp_path).read("s")
+    stored = await _read(tmp_path)
     assert stored is not None
     assert ([event for _, event in stored.record], stored.damaged) == ([_said("one"), _said("three")], 1)
 
@@ -159,7 +166,7 @@ async def test_a_new_process_goes_on_behind_the_last_event(tmp_path: Path) -> No
             await store.create(_head("s"))
         await store.append("s", [_said(text)])
         await store.close()
-    stored = await _store(tmp_path).read("s")
+    stored = await _read(tmp_path)
     assert stored is not None
     assert [event for _, event in stored.record] == [_said("one"), _said("two"), _said("three")]
 
@@ -207,7 +214,7 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, acknowledge
         told = [int(writer.stdout.readline()) for _ in range(acknowledged)]
         writer.send_signal(signal.SIGKILL)
         told += [int(line) for line in writer.stdout.read().split()]
-    stored = await _store(tmp_path).read("s")
+    stored = await _read(tmp_path)
     assert stored is not None
     texts = [int(event.blocks[0].text) for _, event in stored.record]  # type: ignore[union-attr]
     assert texts == list(range(len(texts)))
