@@ -17,13 +17,14 @@ from acp_agent.agent.handshake import Handshake
 from acp_agent.client.bounds import merge
 from acp_agent.llm.models import Models, ProviderSettings
 from acp_agent.log import NO_LOG, Log
+from acp_agent.places import data_directory
 from acp_agent.rpc.connection import Connection
 from acp_agent.rpc.transport import Transport
 from acp_agent.session.ids import Ids
 from acp_agent.session.manager import SessionManager
 from acp_agent.session.opening import Opening
 from acp_agent.session.state import Services
-from acp_agent.session.store import SqliteStore, data_directory
+from acp_agent.session.store import SqliteStore
 from acp_agent.tools import BUILTIN
 from acp_agent.tools.base import Tool
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,17 +18,6 @@ LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
 _MAX_BYTES = 5 * 1024 * 1024
 _KEEP = 3
 _MASK = "[key]"
-
-
-def state_directory() -> Path:
-    """`$XDG_STATE_HOME/acp-agent`; on Windows `%LOCALAPPDATA%\\acp-agent` unless the variable is set."""
-    home = os.environ.get("XDG_STATE_HOME")
-    if home and os.path.isabs(home):
-        return Path(home) / "acp-agent"
-    local = os.environ.get("LOCALAPPDATA")
-    if sys.platform == "win32" and local:
-        return Path(local) / "acp-agent"
-    return Path(os.path.expanduser("~/.local/state")) / "acp-agent"
 
 
 class Log:

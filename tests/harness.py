@@ -228,13 +228,17 @@ class Rig:
             await (app or self.app()).serve(ours, Handshake())
             ended.set()
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(serve)
-            tasks.start_soon(client.read)
-            yield client
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(serve)
+                tasks.start_soon(client.read)
+                yield client
+                theirs.close()
+                with anyio.fail_after(5):
+                    await ended.wait()
+        finally:  # also where the test failed
             theirs.close()
-            with anyio.fail_after(5):
-                await ended.wait()
+            ours.close()
 
 
 def call(name: str, **arguments: Any) -> Message:

@@ -209,8 +209,8 @@ class Agent:
         session = self._sessions.reopen(session_id, lambda: _directory(params.cwd), params.mcp_servers)
 
         async def work() -> SessionState:
-            await _directory(params.cwd)  # also where the session is open already and keeps its own
             state = await session.opened()
+            await _directory(params.cwd)  # a session that was open already keeps its own, and bad params are an error
             if show is not None:
                 await show(state)
             return state

@@ -48,7 +48,8 @@ def main(argv: list[str]) -> NoReturn:
     import anyio
 
     from acp_agent.app import App, Settings
-    from acp_agent.log import Log, state_directory
+    from acp_agent.log import Log
+    from acp_agent.places import state_directory
 
     log = Log(state_directory() / "log" / "agent.log", given.get("--log-level", "INFO"))
     app = App(Settings(log=log))

@@ -15,7 +15,8 @@ import anyio
 from acp_agent.agent.handshake import Handshake
 from acp_agent.app import App, Settings
 from acp_agent.config.load import load
-from acp_agent.log import Log, state_directory
+from acp_agent.log import Log
+from acp_agent.places import state_directory
 from acp_agent.rpc.connection import Connection, Work, method_not_found
 from acp_agent.rpc.memory import memory_transports
 from acp_agent.rpc.messages import RpcError

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from acp_agent.llm.messages import AssistantMessage as ModelMessage
-from acp_agent.llm.messages import Image
-from acp_agent.llm.messages import Usage as ModelUsage
+from acp_agent.llm.messages import AssistantMessage as ModelMessage, Image, Usage as ModelUsage
 from acp_agent.schema import ContentBlock, PlanEntry, ToolCallContent, ToolCallLocation, ToolKind
 
 

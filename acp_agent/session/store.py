@@ -114,17 +114,6 @@ class SessionStore(Protocol):
         """Give the database back."""
 
 
-def data_directory() -> Path:
-    r"""`$XDG_DATA_HOME/acp-agent`; on Windows `%LOCALAPPDATA%\acp-agent` unless the variable is set."""
-    home = os.environ.get("XDG_DATA_HOME")
-    if home and os.path.isabs(home):
-        return Path(home) / "acp-agent"
-    local = os.environ.get("LOCALAPPDATA")
-    if os.name == "nt" and local:
-        return Path(local) / "acp-agent"
-    return Path(os.path.expanduser("~/.local/share")) / "acp-agent"
-
-
 class SqliteStore:
     """`SessionStore` in one file, opened at the first use.
 

@@ -5,8 +5,7 @@ import os
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from acp_agent.config.check import SECTIONS
 from acp_agent.config.diagnostic import Diagnostic

@@ -2,8 +2,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from acp_agent.config.jsonc import MAX_DEPTH, Problem, parse
 

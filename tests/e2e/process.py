@@ -184,19 +184,19 @@ class AgentProcess(LineClient):
         return self._popen.poll()
 
     @property
-    def psutil(self) -> psutil.Process:
+    def as_seen(self) -> psutil.Process:
         """The agent as psutil sees it."""
         return psutil.Process(self.pid)
 
     def rss(self) -> int:
         """Resident memory in bytes."""
-        return int(self.psutil.memory_info().rss)
+        return int(self.as_seen.memory_info().rss)
 
     def offspring(self, program: str = "") -> list[psutil.Process]:
         """What the agent started and still runs, wherever it went: by ancestry, and by a mark in the environment."""
         found: dict[int, psutil.Process] = {}
         with suppress(psutil.NoSuchProcess):
-            found.update((each.pid, each) for each in self.psutil.children(recursive=True))
+            found.update((each.pid, each) for each in self.as_seen.children(recursive=True))
         for each in psutil.process_iter():
             with suppress(psutil.Error, OSError):
                 if each.environ().get(_MARK) == self._token:
@@ -239,7 +239,7 @@ class AgentProcess(LineClient):
         try:
             killed = self._popen.poll() == -signal.SIGKILL
             if self._popen.poll() is None:
-                listening = [each.laddr for each in self.psutil.net_connections("inet") if each.status == "LISTEN"]
+                listening = [each.laddr for each in self.as_seen.net_connections("inet") if each.status == "LISTEN"]
                 assert not listening, f"the agent listens at {listening}"
                 self.go_on_reading()
                 self.end_of_input()

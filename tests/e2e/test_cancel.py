@@ -13,7 +13,7 @@ from tests.e2e.lines import eventually
 from tests.e2e.process import AgentProcess
 from tests.e2e.test_turn import bash, call_updates
 from tests.fakes.vendor import Vendor
-from tests.fakes.vendor_replies import Answer, Call, Raw
+from tests.fakes.vendor_replies import Answer, Call, Raw, Reply
 
 pytestmark = pytest.mark.e2e
 
@@ -42,7 +42,8 @@ def while_asked(agent: AgentProcess, vendor: Vendor, session: str, number: int) 
     agent.see_request(session, "session/request_permission", number + 1)
 
 
-STATES = {
+Reached = Callable[[AgentProcess, Vendor, str, int], None]
+STATES: dict[str, tuple[Callable[[int], Reply], Reached]] = {
     "in stream": (lambda number: Answer(f"Working {number}. ", pause=Event()), in_stream),
     "before the first byte": (lambda number: Raw([Event()]), before_the_first_byte),
     "in bash with grandchildren": (lambda number: Answer(calls=[bash(SLEEPERS)]), in_bash),

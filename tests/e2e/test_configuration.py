@@ -113,7 +113,7 @@ def test_the_options_of_opencode_acp_are_taken_and_no_port_is_opened(spawn: Spaw
     agent = spawn(command=[str(CONSOLE_SCRIPTS / "opencode-acp"), "acp", *options])
     agent.new(project)
 
-    assert agent.psutil.net_connections("inet") == []
+    assert agent.as_seen.net_connections("inet") == []
 
 
 @pytest.mark.parametrize("name", ["agent", "acp-agent", "opencode-acp"])

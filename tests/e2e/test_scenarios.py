@@ -183,13 +183,13 @@ def test_sigkill_tool_load(spawn: Spawn, vendor: Vendor, project: Path) -> None:
 def test_fd_exhaustion(spawn: Spawn, project: Path, tmp_path: Path) -> None:
     agent = spawn(scripted_config(tmp_path / "script.json", "Hello."))
     assert agent.error("session/new", {"cwd": "relative", "mcpServers": []})["code"] == -32602  # all is loaded
-    usual = agent.psutil.rlimit(resource.RLIMIT_NOFILE)
-    agent.psutil.rlimit(resource.RLIMIT_NOFILE, (agent.psutil.num_fds(), usual[1]))
+    usual = agent.as_seen.rlimit(resource.RLIMIT_NOFILE)
+    agent.as_seen.rlimit(resource.RLIMIT_NOFILE, (agent.as_seen.num_fds(), usual[1]))
 
     error = agent.error("session/new", {"cwd": str(project), "mcpServers": []})
 
     assert error["code"] == -32603
-    agent.psutil.rlimit(resource.RLIMIT_NOFILE, usual)
+    agent.as_seen.rlimit(resource.RLIMIT_NOFILE, usual)
     assert agent.prompt(agent.new(project)) == "end_turn"
 
 

@@ -49,7 +49,7 @@ def test_a_client_that_does_not_read_costs_a_bounded_amount_of_memory_and_may_st
     def rests() -> bool:
         nonlocal largest
         largest = max(largest, agent.rss())
-        return bool(agent.psutil.cpu_percent(0.2) < 5)
+        return bool(agent.as_seen.cpu_percent(0.2) < 5)
 
     eventually(rests, "an agent that waits for its reader", 30)
     measured("RSS in MiB with a stopped reader", largest / MEGABYTE)

@@ -6,8 +6,7 @@ import itertools
 import json
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from acp_agent.llm.anthropic import AnthropicMessages
 from acp_agent.llm.messages import AssistantMessage, Step, Text, Thinking, ToolCall, ToolOutcome, UserMessage

@@ -4,8 +4,7 @@ import itertools
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from acp_agent.llm.sse import EventReader, EventTooLong, ServerEvent
 

@@ -117,8 +117,9 @@ def test_every_transcript_is_listed_and_says_what_it_is_about() -> None:
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_a_transcript_begins_with_initialize_and_holds_nothing_of_a_single_run(name: str) -> None:
+def test_a_transcript_is_whole_and_holds_nothing_of_a_single_run(name: str) -> None:
     text = (FOLDER / f"{name}.jsonl").read_text("utf-8")
     assert '"method": "initialize"' in text
+    assert TRANSCRIPTS[name].entries[-1].speaker != "model", "a step that was not used"
     assert not re.search(r"\b(?:ses|msg|call|evt)_(?!none\b)[0-9a-z]+", text)
     assert not re.search(r"/tmp/|/home/|\d{4}-\d\d-\d\dT", text)

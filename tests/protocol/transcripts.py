@@ -78,7 +78,7 @@ class Transcript:
     @classmethod
     def read(cls, path: Path) -> Transcript:
         """Read a file. Raises what is wrong with it."""
-        first, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        first, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
         setup = first.get("setup", {})
         assert set(first) <= {"about", "setup", "leaves"}, path
         assert set(setup) <= {"files", "config"}, path

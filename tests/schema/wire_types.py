@@ -10,7 +10,7 @@ from acp_agent.schema.export import schema_of
 
 TYPES: dict[str, type[Wire]] = {
     name: found
-    for name in acp_agent.schema.__all__
+    for name in vars(acp_agent.schema)
     if isinstance(found := getattr(acp_agent.schema, name), type) and issubclass(found, Wire) and found is not Wire
 }
 

@@ -27,7 +27,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-
 @pytest.mark.parametrize("kind", ["rate_limit", "overloaded", "network"])
 async def test_a_transient_error_before_anything_was_shown_is_tried_again(tmp_path: Path, kind: str) -> None:
     async with bench(tmp_path, _soon(kind), _soon(kind), {"text": "At last."}) as it:

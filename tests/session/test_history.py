@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from acp_agent.llm.messages import AssistantMessage, Image, Step, Text, Thinking, ToolCall, ToolOutcome, UserMessage

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from acp_agent.session.permissions import PLAN_RULES, Policy, Rule, matches, rules
 from acp_agent.tools.base import Subject

@@ -333,10 +333,10 @@ async def test_cancelled_while_tools_run_every_call_ends_and_results_that_came_s
     async with bench(tmp_path, steps, tools=[NoteTool(work)]) as it:
 
         def quick_is_over() -> bool:
-            return [
+            return list(it.client.calls().values()) == [
                 ["pending", "in_progress", "completed"],
                 ["pending", "in_progress"],
-            ] == list(it.client.calls().values())
+            ]
 
         await _cancelled(it, lambda: it.client.until(quick_is_over))
         assert list(it.client.calls().values())[1] == ["pending", "in_progress", "failed"]
@@ -399,9 +399,7 @@ async def test_a_cancellation_never_tears_the_record_from_the_history(tmp_path: 
             assert all(states[-1] in ("completed", "failed") for states in shown.values()), (checkpoints, shown)
             record = [event for _, event in history.holding(it.store.records.get("ses", []))]
             assert history.history(record) == it.state.history, checkpoints
-            recorded = "".join(
-                event.message.text for event in record if isinstance(event, events.AssistantMessage)
-            )
+            recorded = "".join(event.message.text for event in record if isinstance(event, events.AssistantMessage))
             assert recorded.startswith(it.client.said()), checkpoints
         checkpoints += 1
     assert checkpoints > 10
