@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 .PHONY: demo test check test-long format schemas bench clean
 
@@ -14,13 +15,13 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not e2e and not long" -q
+	$(PYTEST) -m "not e2e and not long"
 
 test: check
-	$(BIN)/python -m pytest -m "e2e and not long" -q
+	$(PYTEST) -m "e2e and not long"
 
 test-long: $(VENV)/installed
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 format: $(VENV)/installed
 	$(BIN)/ruff format .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import math
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -295,15 +295,24 @@ async def _directory(cwd: str) -> Path:
 
 
 def _check_blocks(params: schema.PromptRequest) -> None:
+    if not params.prompt:
+        raise RpcError(INVALID_PARAMS, "The prompt is empty: send at least one content block.", {"path": "prompt"})
     for number, block in enumerate(params.prompt):
         place = f"prompt[{number}]"
-        if isinstance(block, schema.AudioContent):
-            raise RpcError(INVALID_PARAMS, f"{place}: audio is not supported by this agent.", {"path": place})
-        if isinstance(block, schema.ImageContent):
-            try:
-                base64.b64decode(block.data, validate=True)
-            except binascii.Error:
-                raise RpcError(INVALID_PARAMS, f"{place}.data is not base64.", {"path": f"{place}.data"}) from None
+        match block:
+            case schema.AudioContent():
+                raise RpcError(INVALID_PARAMS, f"{place}: audio is not supported by this agent.", {"path": place})
+            case schema.ImageContent(data=data):
+                _check_base64(data, f"{place}.data")
+            case schema.EmbeddedResource(resource=schema.BlobResourceContents(blob=data)):
+                _check_base64(data, f"{place}.resource.blob")
+
+
+def _check_base64(data: str, place: str) -> None:
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:
+        raise RpcError(INVALID_PARAMS, f"{place} is not base64.", {"path": place}) from None
 
 
 def _session_info(head: SessionHead) -> schema.SessionInfo:
@@ -318,6 +327,9 @@ def _cursor_behind(head: SessionHead) -> str:
 def _cursor(text: str) -> tuple[float, str]:
     try:
         updated, id = base64.urlsafe_b64decode(text.encode()).decode().split(" ", 1)
-        return float(updated), id
+        after = float(updated)
+        if not math.isfinite(after):
+            raise ValueError("not a time")
+        return after, id
     except ValueError:
         raise RpcError(INVALID_PARAMS, "The cursor is not one of this agent's.", {"cursor": text[:200]}) from None

@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import anyio
 
@@ -27,10 +26,8 @@ from acp_agent.llm.provider import (
 from acp_agent.schema import AgentMessageChunk, AgentThoughtChunk, TextContent, ToolCallStart
 from acp_agent.session import events, history
 from acp_agent.session.calls import close_calls
+from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.store import Draft, StoreError
-
-if TYPE_CHECKING:
-    from acp_agent.session.turn import Turn
 
 TRIES = 3
 _DRAFT_SECONDS = 0.2

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from acp_agent.schema import PermissionOption, TextContent, ToolCallContent, ToolCallUpdate, ToolContent
 from acp_agent.session.permissions import Decision
+from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.running_call import RunningCall
 from acp_agent.tools.base import Subject, ToolContext, ToolParams
-
-if TYPE_CHECKING:
-    from acp_agent.session.calls import RunningCall
-    from acp_agent.session.turn import Turn
 
 REPEATS = 3
 """The third identical call in one turn is asked about."""

@@ -6,65 +6,24 @@ is missing when this is left, by cancellation or otherwise, is filled in on the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 
 from acp_agent.llm.messages import AssistantMessage, ToolCall
-from acp_agent.rpc.messages import whole
-from acp_agent.schema import (
-    AgentPlanUpdate,
-    SessionUpdate,
-    TextContent,
-    ToolCallProgress,
-    ToolCallStatus,
-    ToolContent,
-    ToolKind,
-)
+from acp_agent.schema import AgentPlanUpdate, SessionUpdate, ToolCallProgress
 from acp_agent.session import events, history
 from acp_agent.session.asking import permitted
+from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.running_call import RunningCall, running_call
+from acp_agent.session.state import SessionState
 from acp_agent.session.store import StoreError
-from acp_agent.tools.base import CallSummary, Tool, ToolContext, ToolError, ToolParams, ToolResult
+from acp_agent.tools.base import Tool, ToolContext, ToolError, ToolParams, ToolResult
 from acp_agent.tools.spec import parse_arguments
 
-if TYPE_CHECKING:
-    from acp_agent.session.state import Services, SessionState
-    from acp_agent.session.turn import Turn
-    from acp_agent.tools.workspace import Workspace
-
 _AT_ONCE = 16
-
-
-@dataclass(slots=True)
-class RunningCall:
-    """One call on its way. `shown` is how a person sees it; it is repeated in every update, since clients forget it."""
-
-    call: ToolCall
-    tool: Tool[Any] | None
-    raw_input: Any
-    started: float
-    shown: CallSummary
-    decision: str = "allowed"
-
-    @property
-    def kind(self) -> ToolKind:
-        """The tool's kind, for the client's icon."""
-        return self.tool.kind if self.tool else "other"
-
-    def progress(self, status: ToolCallStatus | None, **fields: Any) -> ToolCallProgress:
-        """An update of this call, with title, name and kind repeated."""
-        return ToolCallProgress(
-            tool_call_id=self.call.id,
-            title=_one_line(self.shown.title),
-            name=self.call.name,
-            kind=self.kind,
-            status=status,
-            **fields,
-        )
 
 
 async def run_calls(turn: Turn, message: AssistantMessage) -> None:
@@ -101,16 +60,18 @@ async def close_calls(turn: Turn, calls: Sequence[ToolCall], why: str) -> list[e
     if not calls:
         return []
     now = turn.state.services.clock()
-    running = [_prepare(turn.state.services, turn.workspace, call) for call in calls]
-    finals = [_final(each, ToolResult(output=why, is_error=True), now, "cancelled") for each in running]
+    running = [running_call(turn.state.services, turn.workspace, call) for call in calls]
+    for each in running:
+        each.decision = "cancelled"
+    finals = [each.final(ToolResult(output=why, is_error=True), now) for each in running]
     await turn.keep(*finals)
     for each, final in zip(running, finals, strict=True):
-        turn.client.update_now(turn.state.id, _end(each, final))
+        turn.client.update_now(turn.state.id, each.end(final))
     return finals
 
 
 async def _run_call(turn: Turn, call: ToolCall, finals: dict[str, events.ToolCallFinal]) -> None:
-    running = _prepare(turn.state.services, turn.workspace, call)
+    running = running_call(turn.state.services, turn.workspace, call)
     turn.log("tool.called", call=call.id, tool=call.name)
     try:
         result = await _checked_and_run(turn, running)
@@ -121,14 +82,14 @@ async def _run_call(turn: Turn, call: ToolCall, finals: dict[str, events.ToolCal
     except Exception as error:  # noqa: BLE001 - a defect in a tool costs one call, not the turn
         turn.log("tool.broke", level="ERROR", call=call.id, tool=call.name, error=repr(error))
         result = ToolResult(output=f"The tool {call.name} broke: {type(error).__name__}: {error}", is_error=True)
-    final = _final(running, result, turn.state.services.clock(), running.decision)
+    final = running.final(result, turn.state.services.clock())
     await turn.state.record(final)
     finals[call.id] = final
     turn.log("tool.ended", call=call.id, tool=call.name, status=final.status, decision=final.decision)
     try:
-        await turn.show(_end(running, final))
+        await turn.show(running.end(final))
     except anyio.get_cancelled_exc_class():  # the client lags and the turn is cancelled: the end is shown all the same
-        turn.client.update_now(turn.state.id, _end(running, final))
+        turn.client.update_now(turn.state.id, running.end(final))
         raise
 
 
@@ -172,68 +133,10 @@ def _emitter(turn: Turn, running: RunningCall) -> Any:
 
 def interrupted_call(state: SessionState, call: ToolCall) -> events.ToolCallFinal:
     """The end of a call that the last process did not live to see, shown as it was before."""
-    running = _prepare(state.services, state.workspace, call)
-    return _final(running, ToolResult(output=history.INTERRUPTED, is_error=True), running.started, "interrupted")
-
-
-def _prepare(services: Services, workspace: Workspace, call: ToolCall) -> RunningCall:
-    tool = services.tools.get(call.name)
-    raw_input = _raw_input(call.arguments)
-    shown = CallSummary(call.name)
-    if tool is not None:
-        try:
-            shown = tool.summary(parse_arguments(tool, call.arguments), workspace)
-        except ToolError:
-            pass  # told to the model when the call is run
-    return RunningCall(call, tool, raw_input, services.clock(), shown)
-
-
-def _final(running: RunningCall, result: ToolResult, ended: float, decision: str) -> events.ToolCallFinal:
-    content = result.content or [ToolContent(content=TextContent(text=result.output))]
-    locations = running.shown.locations if result.locations is None else result.locations
-    return events.ToolCallFinal(
-        call_id=running.call.id,
-        name=running.call.name,
-        kind=running.kind,
-        title=_one_line(result.title or running.shown.title),
-        status="failed" if result.is_error else "completed",
-        raw_input=running.raw_input,
-        raw_output=dict(result.data) or None,
-        content=tuple(content),
-        locations=tuple(locations),
-        output=result.output,
-        images=tuple(result.images),
-        started=running.started,
-        ended=ended,
-        size=len(result.output.encode()),
-        decision=decision,
-    )
-
-
-def _end(running: RunningCall, final: events.ToolCallFinal) -> ToolCallProgress:
-    running.shown = CallSummary(final.title, final.locations)
-    return running.progress(
-        final.status,
-        content=list(final.content),
-        locations=list(final.locations),
-        raw_input=final.raw_input,
-        raw_output=final.raw_output,
-    )
+    running = running_call(state.services, state.workspace, call)
+    running.decision = "interrupted"
+    return running.final(ToolResult(output=history.INTERRUPTED, is_error=True), running.started)
 
 
 def _refusal(running: RunningCall) -> str:
     return f"This call was not run: {running.decision}. Do not repeat it; go on in another way or ask the user."
-
-
-def _raw_input(arguments: str) -> Any:
-    """The arguments as JSON for the client; text that is no JSON stays text."""
-    try:
-        return whole(json.loads(arguments))
-    except (ValueError, RecursionError):
-        return whole(arguments)
-
-
-def _one_line(title: str) -> str:
-    """Without line ends and control characters: a title is one line of text."""
-    shown = "".join(char if char.isprintable() else " " for char in title)
-    return shown[:500]

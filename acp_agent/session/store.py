@@ -20,6 +20,7 @@ import anyio
 from anyio import to_thread
 
 from acp_agent.llm.messages import AssistantMessage
+from acp_agent.rpc.messages import whole
 
 if TYPE_CHECKING:
     from acp_agent.session.events import Event
@@ -157,7 +158,7 @@ class SqliteStore:
 
     async def append(self, session: str, events: Sequence[Event], *, durable: bool = False) -> str:
         """See `SessionStore`."""
-        rows = [(self._new_id("evt"), event.type, event.model_dump_json(exclude_none=True)) for event in events]
+        rows = [(self._new_id("evt"), event.type, _json(event)) for event in events]
         titles = [event.title for event in events if event.type == "title"]
         ends_draft = any(event.type == "assistant_message" for event in events)
         now = self._clock()
@@ -262,6 +263,16 @@ class SqliteStore:
                 raise StoreError(f"The session store {self._path} failed: {error}.") from error
 
         return await to_thread.run_sync(run, limiter=self._one)
+
+
+def _json(event: Event) -> str:
+    """The event as JSON. A name of a file may hold bytes that are no text; they must not cost the event."""
+    try:
+        return event.model_dump_json(exclude_none=True)
+    except ValueError:
+        import json
+
+        return json.dumps(whole(event.model_dump(exclude_none=True)))
 
 
 _HEAD = "id, cwd, roots, created, updated, title"

@@ -2,75 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import anyio
 
-from acp_agent.llm.messages import AssistantMessage, Step, Text
+from acp_agent.llm.messages import AssistantMessage, Step
 from acp_agent.llm.models import ModelInfo, ModelUnknown
 from acp_agent.llm.provider import ModelRequest, ProviderError
 from acp_agent.rpc.messages import INTERNAL_ERROR, RpcError
-from acp_agent.schema import AgentMessageChunk, ContentBlock, SessionUpdate, TextContent, UsageUpdate
+from acp_agent.schema import AgentMessageChunk, ContentBlock, TextContent, UsageUpdate
 from acp_agent.session import events, history
 from acp_agent.session.answer import Answer, ask_model
 from acp_agent.session.calls import close_calls, run_calls
 from acp_agent.session.client import Client
 from acp_agent.session.prompt_setup import request_for
+from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
 from acp_agent.session.store import StoreError
-from acp_agent.tools.workspace import Workspace
 
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
 
 _EMPTY = "The model gave an empty answer twice. Ask again, or choose another model."
 _CUT_OFF = "The answer ended before this call was complete, so the call was not run."
-
-
-@dataclass(slots=True)
-class Turn:
-    """One prompt turn while it runs. `step` counts the model calls, from 1; `repeated` the calls that look the same.
-
-    `in_text` says that the last thing shown was text of the model's; `told` counts what was shown, by kind.
-    """
-
-    id: str
-    state: SessionState
-    client: Client
-    workspace: Workspace
-    step: int = 0
-    in_text: bool = False
-    repeated: dict[str, int] = field(default_factory=dict)
-    told: Counter[str] = field(default_factory=Counter)
-
-    async def show(self, update: SessionUpdate) -> None:
-        """Show an update to the client, in order."""
-        self.told[update.session_update] += 1
-        await self.client.update(self.state.id, update)
-
-    async def say(self, text: str) -> None:
-        """Say a sentence of our own: shown and replayed, never sent to a model."""
-        if self.in_text:  # many clients join chunks without a look at the message id
-            text = f"\n\n{text}"
-            self.in_text = False
-        message_id = self.state.services.new_id("msg")
-        message = AssistantMessage(content=(Text(text=text),))
-        await self.state.record(events.AssistantMessage(message_id=message_id, message=message, for_model=False))
-        await self.show(AgentMessageChunk(content=TextContent(text=text), message_id=message_id))
-
-    async def keep(self, *found: events.Event) -> None:
-        """Record on the way out, whatever is being cancelled; a store that fails is logged and hides nothing else."""
-        with anyio.CancelScope(shield=True):
-            try:
-                await self.state.record(*found, durable=True)
-            except StoreError as error:
-                self.log("record.failed", level="ERROR", error=str(error))
-
-    def log(self, event: str, **fields: object) -> None:
-        """Write a line about this turn to the log file."""
-        self.state.told(event, turn=self.id, step=self.step, **fields)
 
 
 async def run_turn(state: SessionState, blocks: Sequence[ContentBlock], client: Client) -> StopReason:

@@ -57,7 +57,10 @@ class CallSummary:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call did: `output` for the model, `content` for the person, `data` for debugging (`rawOutput`)."""
+    """What a call did: `output` for the model, `content` for the person, `data` for debugging (`rawOutput`).
+
+    `size` counts the bytes of the whole output, if `output` is only a part of it.
+    """
 
     output: str
     content: Sequence[ToolCallContent] = ()
@@ -65,6 +68,7 @@ class ToolResult:
     images: Sequence[Image] = ()
     locations: Sequence[ToolCallLocation] | None = None
     title: str | None = None
+    size: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

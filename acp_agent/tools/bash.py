@@ -76,6 +76,7 @@ class BashTool:
             output="\n".join([output or "(no output)", *ending]),
             content=[ToolContent(content=TextContent(text=shown))],
             is_error=result.exit_code != 0,
+            size=result.total_bytes,
             data={
                 "exitCode": result.exit_code,
                 "signal": result.signal,

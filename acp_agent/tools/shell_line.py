@@ -8,233 +8,223 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acp_agent.tools.base import Subject
 from acp_agent.tools.files import outside_subjects
-from acp_agent.tools.shell_words import RawCommand, Unparsable, Word, raw_commands
+from acp_agent.tools.shell_commands import TWO_WORDS, SimpleCommand, git_words, simple_commands
+from acp_agent.tools.shell_words import EXPANDED, Word
+from acp_agent.tools.shell_wrappers import WRAPPERS
 from acp_agent.tools.workspace import Workspace
 
-_DEEPEST = 8
-_SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh"})
-# Programs that run the program in their arguments, and which of their options take a value.
-_WRAPPERS = {
-    "sudo": "ugpCDRTh",
-    "doas": "uC",
-    "env": "uCS",
-    "command": "",
-    "builtin": "",
-    "exec": "a",
-    "nice": "n",
-    "ionice": "cn",
-    "nohup": "",
-    "setsid": "",
-    "stdbuf": "ioe",
-    "time": "fo",
-    "timeout": "ks",
-    "xargs": "aEeIiLlnPsd",
-}
 _TOUCHES_PATHS = frozenset(
     {"cd", "pushd", "rm", "rmdir", "cp", "mv", "mkdir", "touch", "chmod", "chown", "cat", "ln", "tee"}
 )
-_DEVICE = re.compile(r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|disk|rdisk|mapper/|dm-|md)\w*")
-_HARMLESS_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/fd/")
-_FORK_BOMB = re.compile(r"([\w:.]+)\s*\(\)\s*\{[^}]*(?<![\w:.])\1\s*\|\s*&?\s*\1(?![\w:.])[^}]*&[^}]*\}")
+_DEVICE = re.compile(r"/dev/(?:(?:sd|hd|vd|xvd|nvme|mmcblk|disk|rdisk|dm-|md|loop)[\w-]*|(?:mapper|disk)/.+)")
+_HARMLESS_DEVICES = re.compile(r"/dev/(?:null|stdout|stderr|tty|zero|full|(?:fd|shm|pts)/.*)")
+_FORK_BOMB = re.compile(
+    r"(?<![\w:.])([\w:.]+)\s*\(\s*\)\s*\{[^}]*(?<![\w:.])\1\s*\|\s*&?\s*\1(?![\w:.])[^}]*&[^}]*\}"
+    r"|\bfunction\s+([\w:.]+)\s*(?:\(\s*\)\s*)?\{[^}]*(?<![\w:.])\2\s*\|\s*&?\s*\2(?![\w:.])[^}]*&[^}]*\}"
+)
 _HOME = re.compile(r"(?:~|\$HOME\b|\$\{HOME\})(?=/|$)")
-# How many words name what a command does; for the rule that "always" proposes.
-_ARITY = {
-    **dict.fromkeys(("git", "npm", "pnpm", "yarn", "cargo", "go", "docker", "podman", "kubectl", "pip", "uv"), 2),
-    **dict.fromkeys(("poetry", "brew", "apt", "apt-get", "systemctl", "gh", "helm", "terraform", "make", "just"), 2),
-    **dict.fromkeys(("npm run", "pnpm run", "yarn run", "docker compose", "uv run", "uv pip", "git stash"), 3),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SimpleCommand:
-    """One command that a line runs. `text` is its source; `words` are unquoted, `known` where nothing is expanded.
-
-    `targets` are the files that it redirects to or from.
-    """
-
-    text: str
-    words: tuple[str, ...]
-    known: tuple[bool, ...]
-    targets: tuple[tuple[str, str, bool], ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The program without its folder."""
-        return self.words[0].rsplit("/", 1)[-1] if self.words else ""
-
-
-def simple_commands(line: str) -> Sequence[SimpleCommand]:
-    """Every command of the line, wrapped ones and those of `bash -c '…'` included. Raises `Unparsable`."""
-    return tuple(_commands(line, 0))
-
-
-def _commands(line: str, depth: int) -> Iterator[SimpleCommand]:
-    if depth > _DEEPEST:
-        raise Unparsable("too deep")
-    for raw in raw_commands(line):
-        command = _simple(raw)
-        yield command
-        yield from _inside(command, raw.words, depth)
-
-
-def _simple(raw: RawCommand) -> SimpleCommand:
-    text = raw.source[max(raw.start, 0) : raw.end].strip()
-    targets = tuple((each.operator, each.target.value, each.target.literal) for each in raw.redirects)
-    words = _without_assignments(raw.words)
-    return SimpleCommand(text, tuple(w.value for w in words), tuple(w.literal for w in words), targets)
-
-
-def _without_assignments(words: Sequence[Word]) -> Sequence[Word]:
-    index = 0
-    while index < len(words) and words[index].assignment:
-        index += 1
-    return words[index:]
-
-
-def _inside(command: SimpleCommand, words: Sequence[Word], depth: int) -> Iterator[SimpleCommand]:
-    """What a wrapper or a shell would run in turn."""
-    bare = _without_assignments(words)
-    if command.name in _SHELLS:
-        script = _script(command)
-        if script is not None:
-            yield from _commands(script, depth + 1)
-        return
-    if len(bare) < len(words) and bare:
-        yield SimpleCommand(" ".join(command.words), command.words, command.known, command.targets)
-    if command.name not in _WRAPPERS:
-        return
-    inner = _unwrapped(command)
-    if inner.words and depth < _DEEPEST:
-        yield inner
-        rest = [Word(value, literal, 0, 0) for value, literal in zip(inner.words, inner.known, strict=True)]
-        yield from _inside(inner, rest, depth + 1)
-
-
-def _script(command: SimpleCommand) -> str | None:
-    for index, (word, known) in enumerate(zip(command.words[1:], command.known[1:], strict=True), 1):
-        if word.startswith("-") and not word.startswith("--") and "c" in word:
-            following = command.words[index + 1 :]
-            if following and following[0] == "--":
-                following = following[1:]
-            return following[0] if following and known else None
-    return None
-
-
-def _unwrapped(command: SimpleCommand) -> SimpleCommand:
-    with_value = _WRAPPERS[command.name]
-    index = 1
-    while index < len(command.words):
-        word = command.words[index]
-        if word == "--":
-            index += 1
-            break
-        if word.startswith("-") and len(word) > 1:
-            takes = not word.startswith("--") and len(word) == 2 and word[1] in with_value
-            index += 2 if takes else 1
-        elif command.name == "env" and re.match(r"[A-Za-z_]\w*=", word):
-            index += 1
-        else:
-            break
-    if command.name == "timeout":
-        index += 1  # the duration
-    words = command.words[index:]
-    return SimpleCommand(" ".join(words), words, command.known[index:])
+_PLACE = re.compile(r"(?:\$PWD\b|\$\{PWD\}|\$\(pwd\)|`pwd`)(?=/|$)")
+_USER = re.compile(r"~[\w.-]+(?=/|$)")
+_VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})(?=/)")
+_EVERYTHING = re.compile(r"[*?.]*\*[*?.]*|\.?\[[!^]\.\]\*|\[[^\]]*\]\*")
+_RECURSIVE = re.compile(r"-[a-zA-Z]*[rR][a-zA-Z]*|--r(?:e(?:c(?:u(?:r(?:s(?:i(?:ve?)?)?)?)?)?)?)?")
+_MOST_PLACES = 8
+# What "always" may stand for beyond the program itself; a shell or a wrapper would stand for anything.
+_THREE_WORDS = frozenset({"npm run", "pnpm run", "yarn run", "docker compose", "uv run", "uv pip", "git stash"})
+_NEVER_ALWAYS = frozenset({*WRAPPERS, "bash", "sh", "dash", "zsh", "ksh", "eval", "source", ".", "find", "su", "ssh"})
 
 
 def line_subjects(line: str, cwd: Path, workspace: Workspace) -> Sequence[Subject]:
     """Everything that a line touches, for the permission rules: its commands, and directories outside the roots."""
     bomb = "it is a fork bomb" if _FORK_BOMB.search(line) else None
-    try:
-        commands = simple_commands(line)
-    except Unparsable as error:
-        why = f"the line cannot be read ({error})"
-        return [Subject("bash", line, line, danger=bomb, caution=why)]
+    commands, problem = simple_commands(line)
     subjects: list[Subject] = []
-    place: Path | None = cwd
+    if problem is not None:
+        # No rule may allow it, since a rule for its beginning says nothing about the rest.
+        subjects.append(Subject("bash", line, line, bomb or f"the line cannot be read as a whole: {problem}"))
+    places = _Places(cwd)
     for command in commands:
-        danger, caution = bomb or danger_of(command, place, workspace), caution_of(command)
+        here = places.of(command)
+        danger = bomb or next(filter(None, (danger_of(command, place, workspace) for place in here)), None)
+        caution = command.unread or caution_of(command)
         always = command.text if danger or caution else _always(command)
         subjects.append(Subject("bash", command.text, always, danger, caution))
-        subjects.extend(_outside(command, place, workspace))
-        if command.name in ("cd", "pushd"):
-            place = _changed(command, place)
+        for place in here:
+            subjects.extend(_outside(command, place, workspace))
+        places.follow(command)
     if not subjects:
         subjects.append(Subject("bash", line.strip(), line.strip(), bomb))
     return list(dict.fromkeys(subjects))
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where a shell may stand: `now`, if all went well since the last `&&`, and `ever`, if a `cd` failed."""
+
+    now: tuple[Path | None, ...]
+    ever: tuple[Path | None, ...]
+
+
+class _Places:
+    """The directories in which the commands of a line may run; None for one that cannot be told."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._scopes: dict[tuple[int, ...], _Standing] = {(): _Standing((cwd,), (cwd,))}
+
+    def of(self, command: SimpleCommand) -> tuple[Path | None, ...]:
+        """Where this command may run."""
+        return self._standing(command).now
+
+    def _standing(self, command: SimpleCommand) -> _Standing:
+        scope = command.raw.scope
+        while scope not in self._scopes:
+            scope = scope[:-1]
+        standing = self._scopes[scope]
+        return standing if command.raw.before == "&&" else replace(standing, now=standing.ever)
+
+    def follow(self, command: SimpleCommand) -> None:
+        """Take a change of the directory into account."""
+        raw = command.raw
+        standing = self._standing(command)
+        self._scopes[raw.scope] = standing
+        if command.name not in ("cd", "pushd", "popd") or {raw.before, raw.after} & {"|", "|&"} or raw.after == "&":
+            return  # a part of a pipeline changes only its own directory
+        now = tuple(dict.fromkeys(_changed(command, place) for place in standing.now))
+        sure = raw.before not in ("&&", "||") and not raw.conditional
+        if not sure or not all(place is not None and place.is_dir() for place in now):
+            ever = tuple(dict.fromkeys((*standing.ever, *now)))
+        else:
+            ever = now
+        if len(ever) > _MOST_PLACES:
+            ever = (*ever[:_MOST_PLACES], None)
+        self._scopes[raw.scope] = _Standing(now[:_MOST_PLACES], ever)
+
+
+def _changed(command: SimpleCommand, place: Path | None) -> Path | None:
+    targets = [word for word in command.arguments if not word.value.startswith("-") or word.value == "-"]
+    if not targets:
+        return Path(os.path.expanduser("~")) if command.name == "cd" else None
+    return None if targets[0].value == "-" or command.name == "popd" else _path(targets[0], place, whole=True)
+
+
 def _always(command: SimpleCommand) -> str:
     """The pattern that "always" remembers: the words that name what is done, and anything behind them."""
-    if not command.words or not all(command.known[:1]) or command.text.split()[:1] != [command.words[0]]:
+    words = command.words
+    if not words or command.name in _NEVER_ALWAYS:
         return command.text
-    count = 1
-    for length in (1, 2):
-        count = max(count, _ARITY.get(" ".join(command.words[:length]), 1))
-    named = command.words[:count]
-    if any(word.startswith("-") for word in named) or " ".join(named) != " ".join(command.text.split()[:count]):
+    count = 2 if words[0].value in TWO_WORDS else 1
+    if " ".join(word.value for word in words[:2]) in _THREE_WORDS:
+        count = 3
+    named = " ".join(word.value for word in words[:count])
+    plain = all(word.literal and not word.value.startswith("-") for word in words[:count])
+    if not plain or named != " ".join(command.text.split()[:count]):
         return command.text
-    return f"{' '.join(named)} *"
+    return f"{named} *"
 
 
 def danger_of(command: SimpleCommand, place: Path | None, workspace: Workspace) -> str | None:
     """Why a person must be asked whatever the rules allow, or None. `place` is where the line is by then, if known."""
-    name, arguments = command.name, command.words[1:]
-    if name.startswith("mkfs"):
+    name = command.name
+    if name.startswith("mkfs") or name == "mke2fs":
         return "it makes a file system, which erases a device"
     if name == "dd":
-        for word in arguments:
-            if word.startswith("of=/dev/") and not word[3:].startswith(_HARMLESS_DEVICES):
-                return f"it writes over the device {word[3:]}"
-    for operator, target, _ in command.targets:
-        if ">" in operator and _DEVICE.fullmatch(target):
+        for word in command.arguments:
+            device = os.path.normpath(word.value[3:]) if word.value.startswith("of=/") else ""
+            if device.startswith(("/dev/", "//dev/")) and not _HARMLESS_DEVICES.fullmatch(device):
+                return f"it writes over the device {device}"
+    for redirect in command.raw.redirects:
+        target = redirect.target.value
+        if ">" in redirect.operator and target.startswith("/") and _DEVICE.fullmatch(os.path.normpath(target)):
             return f"it writes over the device {target}"
-    recursive = any(re.fullmatch(r"-[a-zA-Z]*[rR][a-zA-Z]*|--recursive", word) for word in arguments)
-    if recursive and name in ("rm", "chmod", "chown"):
-        for word, known in zip(arguments, command.known[1:], strict=True):
-            if not word.startswith("-") and (why := _whole(word, known, place, workspace, name)):
+    if name in ("rm", "chmod", "chown") and _is_recursive(command):
+        for word in _targets(command):
+            if why := _whole(word, place, workspace, name):
                 return why
     return None
 
 
-def _whole(word: str, known: bool, place: Path | None, workspace: Workspace, name: str) -> str | None:
+def _is_recursive(command: SimpleCommand) -> bool:
+    return any(_RECURSIVE.fullmatch(word.value) for word in command.arguments)
+
+
+def _targets(command: SimpleCommand) -> list[Word]:
+    values = [word.value for word in command.arguments]
+    options_end = values.index("--") if "--" in values else len(values)
+    return [
+        word for index, word in enumerate(command.arguments) if index > options_end or not word.value.startswith("-")
+    ]
+
+
+def _whole(word: Word, place: Path | None, workspace: Workspace, name: str) -> str | None:
     """Why this target is too much: the file system, the home directory, a root of the workspace, or what holds one."""
-    if re.match(r"\$\{?\w+\}?/", word) and not _HOME.match(word):
-        return f"{word!r} is the whole file system if the variable is empty"
-    home = os.path.expanduser("~")
-    expanded = _HOME.sub(lambda _: home, word, count=1) if _HOME.match(word) else word
-    inside = re.fullmatch(r"(.*?)/?(?:\*|\.\*|\{\*,\.\*\}|\.\[!\.\]\*)", expanded)
-    folder = (inside.group(1) or ("/" if expanded.startswith("/") else ".")) if inside else expanded
+    head, length = _head(word.value, place)
+    if head is None:
+        return f"it cannot be told which directory {word.value!r} is in"
+    path, suffix = head + word.value[length:], ""
+    if _VARIABLE.match(path):
+        path, suffix = _VARIABLE.sub("", path, count=1), f", if the variable in {word.value!r} is empty"
+    folder, _, last = path.rpartition("/")
+    everything = _EVERYTHING.fullmatch(last) is not None and last not in (".", "..")
+    folder = (folder or ("/" if path.startswith("/") else ".")) if everything else path
+    if "\x00" in folder or any(mark in folder for mark in "$`"):
+        return None
     if not os.path.isabs(folder):
         if place is None:
-            return f"it cannot be told which directory {word!r} is in" if folder in (".", "..") else None
+            outermost = os.path.normpath(folder)
+            return f"it cannot be told which directory {word.value!r} is in" if outermost in (".", "..") else None
         folder = os.path.join(place, folder)
-    target = os.path.realpath(folder)
-    if target == os.path.realpath("/"):
-        return "it would take the whole file system"
+    target = _real(folder)
+    if target == _real("/"):
+        return f"it would take the whole file system{suffix}"
     if name != "rm":
         return None
+    home = os.path.expanduser("~")
     for kept, what in [(home, "the home directory"), *((str(root), "the workspace") for root in workspace.roots)]:
-        kept = os.path.realpath(kept)
+        kept = _real(kept)
         if kept == target or kept.startswith(target.rstrip(os.sep) + os.sep):
-            return f"it would remove {what} as a whole"
+            return f"it would remove {what} as a whole{suffix}"
     return None
 
 
+def _head(value: str, place: Path | None) -> tuple[str | None, int]:
+    """The directory that a word begins with, put in for `~` and the like, and how long its name there is.
+
+    None stands for the current directory if that is not known.
+    """
+    if match := _PLACE.match(value):
+        return None if place is None else str(place), match.end()
+    if match := _HOME.match(value):
+        return os.path.expanduser("~"), match.end()
+    user = _USER.match(value)
+    return ("", 0) if user is None else (os.path.expanduser(user.group()), user.end())
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # no path at all: half of a surrogate pair, for example
+        return path
+
+
 def caution_of(command: SimpleCommand) -> str | None:
-    """Why a person is asked unless a rule allows just this, or None: work that git could not give back."""
+    """Why a person is asked unless a rule allows just this, or None: work that nothing could give back."""
+    if command.name == "rm" and _is_recursive(command):
+        for word in _targets(command):
+            if word.value.startswith(("$", "`")) and not _resolved(word.value):
+                return f"it cannot be told what {word.value!r} removes"
+    if command.name == "xargs" and command.raw.stdin is None and command.raw.fed_by is not None:
+        words = [word.value for word in command.arguments]
+        if "rm" in words and any(_RECURSIVE.fullmatch(word) for word in words[words.index("rm") :]):
+            return "it removes directories that another program names"
     if command.name != "git":
         return None
-    words = list(command.words[1:])
-    while words and words[0].startswith("-"):
-        takes_value = words[0] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace")
-        del words[: 2 if takes_value else 1]
-    match words:
-        case ["reset", *rest] if "--hard" in rest:
+    match [word.value for word in git_words(command.arguments)]:
+        case ["reset", *rest] if any(word in ("--h", "--ha", "--har", "--hard") for word in rest):
             return "it throws uncommitted changes away"
         case ["clean", *rest] if _has(rest, "f", "--force") and not _has(rest, "n", "--dry-run"):
             return "it deletes files that git does not know"
@@ -246,39 +236,49 @@ def caution_of(command: SimpleCommand) -> str | None:
             return None
 
 
+def _resolved(value: str) -> bool:
+    return any(pattern.match(value) for pattern in (_HOME, _PLACE, _VARIABLE))
+
+
 def _has(words: Sequence[str], letter: str, long: str) -> bool:
     return any(word == long or re.fullmatch(rf"-[a-zA-Z]*{letter}[a-zA-Z]*", word) for word in words)
 
 
 def _outside(command: SimpleCommand, place: Path | None, workspace: Workspace) -> Iterator[Subject]:
-    candidates = [(target, known) for _, target, known in command.targets]
+    words = [redirect.target for redirect in command.raw.redirects]
     if command.name in _TOUCHES_PATHS:
-        candidates += [
-            (word, known)
-            for word, known in zip(command.words[1:], command.known[1:], strict=True)
-            if not word.startswith("-")
+        words += [word for word in command.arguments if not word.value.startswith("-")]
+        words += [
+            Word(value, value)
+            for word in command.arguments
+            if word.value.startswith("--") and (value := word.value.partition("=")[2]).startswith(("/", "~", ".."))
         ]
-    for word, known in candidates:
-        path = _path(word, known, place)
-        if path is not None and not str(path).startswith(_HARMLESS_DEVICES):
+    for word in words:
+        path = _path(word, place, whole=False)
+        if path is not None and not _HARMLESS_DEVICES.fullmatch(str(path)):
             yield from outside_subjects(path, workspace)
 
 
-def _path(word: str, known: bool, place: Path | None) -> Path | None:
-    """Where a word leads, as far as it is written there; a wildcard counts as the folder that it stands in."""
-    if _HOME.match(word):
-        word, known = _HOME.sub(lambda _: os.path.expanduser("~"), word, count=1), "$" not in _HOME.sub("", word)
-    if not known or not word or "\x00" in word:
-        return None
-    if any(mark in word for mark in "*?["):
-        word = re.split(r"[*?\[]", word, maxsplit=1)[0].rpartition("/")[0] or ("/" if word.startswith("/") else ".")
-    if not os.path.isabs(word) and place is None:
-        return None
-    return Path(os.path.normpath(os.path.join(place or "/", word)))
+def _path(word: Word, place: Path | None, *, whole: bool) -> Path | None:
+    """Where a word leads; None if that cannot be told.
 
-
-def _changed(command: SimpleCommand, place: Path | None) -> Path | None:
-    arguments = [(w, k) for w, k in zip(command.words[1:], command.known[1:], strict=True) if not w.startswith("-")]
-    if not arguments:
-        return Path(os.path.expanduser("~")) if command.name == "cd" else None
-    return _path(*arguments[0], place)
+    Unless it must be known as a `whole`, a wildcard or a variable counts as the folder that it stands in.
+    """
+    head, length = _head(word.value, place)
+    if head is None or not word.value or "\x00" in word.value:
+        return None
+    rest, mask = word.value[length:], word.mask[length:]
+    unknown = next((at for at, mark in enumerate(mask) if mark in f"*?[{EXPANDED}"), None)
+    path = head + rest
+    if unknown is not None:
+        known = head + rest[:unknown]
+        if whole or "/" not in known:
+            return None
+        path = known.rpartition("/")[0] or "/"
+    if not os.path.isabs(path) and place is None:
+        return None
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return None
+    return Path(os.path.normpath(os.path.join(place or "/", path)))

@@ -1,23 +1,31 @@
-"""Reading a bash line far enough to know which commands it runs: quotes, substitutions, redirections, control flow.
+"""Reading the words of a bash line: quotes, escapes, and the substitutions in which further commands stand.
 
-This is no shell. What cannot be followed is said to be unresolved, and a line that is not understood at all raises
-`Unparsable`; whoever decides then asks a person.
+This is no shell. What would still be expanded is marked as such; text that is not understood at all raises
+`Unparsable`, and whoever decides then asks a person.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import pairwise
 
-_DEEPEST = 30
-_REDIRECT = re.compile(r"\d*(?:&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<|>)")
-_OPERATOR = re.compile(r"&&|\|\||\|&|;;&|;;|;&|[;&|\n]")
+QUOTED, EXPANDED = "\x00", "\x01"
+
+_DEEPEST = 25
+_MOST_BRACES = 40
+_MOST_WORDS = 256
+_WORD_END = " \t\n;&|()<>"
+_PLAIN = re.compile(r"[^\s;&|()<>'\"\\$`}\x00\x01]+")
+_PLAIN_IN_QUOTES = re.compile(r'[^"\\$`]+')
 _BARE_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?$!-])")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
-_WORD_END = " \t\n;&|()<>"
-_OPENERS = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "time", "coproc"})
-_CLOSERS = frozenset({"fi", "done", "esac", "}"})
-_ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+_BACKTICKS = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
+_ANSI_C_TEXT = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_ANSI_C_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
+_ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_SEQUENCE = re.compile(r"(-?\d{1,6})\.\.(-?\d{1,6})|([A-Za-z])\.\.([A-Za-z])")
 
 
 class Unparsable(Exception):
@@ -26,352 +34,301 @@ class Unparsable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word without its quotes. `literal` is false if the shell would still expand something in it."""
+    """A word without its quotes, and where it stands in the source.
+
+    `mask` has a character for each of `value`: the same one where it is bare (so that `*` or `~` mean something),
+    `QUOTED` where it was quoted, `EXPANDED` where the shell would put something else.
+    """
 
     value: str
-    literal: bool
-    start: int
-    end: int
+    mask: str
+    start: int = 0
+    end: int = 0
     assignment: bool = False
 
+    @property
+    def literal(self) -> bool:
+        """Whether nothing in it depends on a variable or on the output of a command."""
+        return EXPANDED not in self.mask
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """A redirection to or from a file."""
-
-    operator: str
-    target: Word
-
-
-@dataclass(slots=True)
-class RawCommand:
-    """One simple command as written: where it stands in the source, its words and its redirections."""
-
-    source: str
-    words: list[Word] = field(default_factory=list)
-    redirects: list[Redirect] = field(default_factory=list)
-    start: int = -1
-    end: int = -1
-
-    def extend(self, start: int, end: int) -> None:
-        """Take this stretch of the source in."""
-        self.start = start if self.start < 0 else self.start
-        self.end = max(self.end, end)
+    @property
+    def wild(self) -> bool:
+        """Whether it is a pattern of file names."""
+        return any(mark in self.mask for mark in "*?[")
 
 
-def raw_commands(source: str) -> list[RawCommand]:
-    """Every simple command of a line, those inside substitutions, functions and branches included."""
-    found: list[RawCommand] = []
-    _Reader(source, 0, found).commands("")
-    return found
+class WordReader(ABC):
+    """Reads a text from left to right, word by word. `depth` counts how deep it is nested in others."""
 
-
-class _Reader:
-    """Reads one text from left to right; `found` collects over all nested texts."""
-
-    def __init__(self, source: str, depth: int, found: list[RawCommand]) -> None:
-        if depth > _DEEPEST:
-            raise Unparsable("too deep")
+    def __init__(self, source: str, depth: int) -> None:
         self.source = source
         self.at = 0
         self.depth = depth
-        self.found = found
-        self._heredocs: list[tuple[str, bool, bool]] = []
-        self._cases = 0
+        self._no_arithmetic: set[int] = set()
 
+    @abstractmethod
     def commands(self, closing: str) -> None:
         """Read commands up to `closing` (a parenthesis) or, without one, to the end of the text."""
+
+    @abstractmethod
+    def apart(self, source: str) -> None:
+        """Read the commands of another text, which stands inside this one."""
+
+    def down(self) -> None:
+        """Go one level deeper; whoever does so comes up again, or gives up the whole text."""
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise Unparsable("too deep")
-        command = RawCommand(self.source)
-        while True:
-            self._blanks()
-            if self.at >= len(self.source):
-                if closing:
-                    raise Unparsable("a parenthesis is not closed")
-                self._finish(command)
-                break
-            character = self.source[self.at]
-            if character == ")":
-                self.at += 1
-                if closing and not self._cases:
-                    self._finish(command)
-                    break
-                if not self._cases:
-                    raise Unparsable("a parenthesis too many")
-                command = RawCommand(self.source)  # the pattern of a branch
-            elif character == "(":
-                command = self._parenthesis(command)
-            elif self._redirect(command):
-                pass
-            elif operator := _OPERATOR.match(self.source, self.at):
-                self.at = operator.end()
-                self._finish(command)
-                command = RawCommand(self.source)
-                if operator.group() == "\n":
-                    self._heredoc_bodies()
-            else:
-                command = self._word_of(command)
-        self.depth -= 1
-
-    def _blanks(self) -> None:
-        while self.at < len(self.source):
-            if self.source.startswith("\\\n", self.at):
-                self.at += 2
-            elif self.source[self.at] in " \t":
-                self.at += 1
-            elif self.source[self.at] == "#":
-                end = self.source.find("\n", self.at)
-                self.at = len(self.source) if end < 0 else end
-            else:
-                return
-
-    def _finish(self, command: RawCommand) -> None:
-        if command.words or command.redirects:
-            self.found.append(command)
-
-    def _parenthesis(self, command: RawCommand) -> RawCommand:
-        if self.source.startswith("((", self.at) and not command.words and self._arithmetic(2):
-            return RawCommand(self.source)
-        if command.words and self.source[self.at + 1 :].lstrip().startswith(")"):
-            # A function: the definition is a unit of its own, since its name may later stand for anything.
-            command.words[:] = [Word(command.words[0].value, False, command.start, command.end, assignment=True)]
-            self.at = self.source.index(")", self.at) + 1
-            command.end = len(self.source)
-            self._finish(command)
-            return RawCommand(self.source)
-        self._finish(command)
-        self.at += 1
-        cases, self._cases = self._cases, 0
-        self.commands(")")
-        self._cases = cases
-        return RawCommand(self.source)
-
-    def _word_of(self, command: RawCommand) -> RawCommand:
-        word = self.word()
-        if not command.words:
-            if word.value in _OPENERS and word.literal:
-                return command
-            if word.value in _CLOSERS and word.literal:
-                if word.value == "esac":
-                    self._cases = max(0, self._cases - 1)
-                return command
-            if word.value in ("[[", "for", "select", "case", "function"):
-                return self._compound(word, command)
-        command.words.append(word)
-        command.extend(word.start, word.end)
-        return command
-
-    def _compound(self, word: Word, command: RawCommand) -> RawCommand:
-        """Words that are no command: a condition, the list of a loop, the subject of `case`, a function's name."""
-        stop = {"[[": "]]", "case": "in"}.get(word.value, "")
-        while self.at < len(self.source):
-            self._skip_blanks_in(word.value)
-            if self.at >= len(self.source) or (not stop and self.source[self.at] in ";\n{("):
-                break
-            if word.value == "[[" and self.source[self.at] in "()<>&|\n":
-                self.at += 1
-                continue
-            if self.source[self.at] in _WORD_END:
-                break
-            following = self.word()
-            command.extend(word.start, following.end)
-            if following.value == stop:
-                break
-        if word.value == "case":
-            self._cases += 1
-        if word.value in ("[[", "function"):
-            command.words.append(Word(word.value, False, word.start, word.end, assignment=word.value == "function"))
-            command.extend(word.start, len(self.source) if word.value == "function" else word.end)
-            self._finish(command)
-        if word.value == "function" and self.source.startswith("()", self.at):
-            self.at += 2
-        return RawCommand(self.source)
-
-    def _skip_blanks_in(self, compound: str) -> None:
-        self._blanks() if compound != "[[" else None
-        while self.at < len(self.source) and self.source[self.at] in " \t":
-            self.at += 1
-
-    def _redirect(self, command: RawCommand) -> bool:
-        match = _REDIRECT.match(self.source, self.at)
-        if match is None or self.source.startswith(("<(", ">("), self.at):
-            return False
-        start, operator = self.at, match.group().lstrip("0123456789")
-        self.at = match.end()
-        self._blanks()
-        target = self.word()
-        command.extend(start, target.end)
-        if operator in ("<<", "<<-"):
-            raw = self.source[target.start : target.end]
-            self._heredocs.append((target.value, operator == "<<-", not any(mark in raw for mark in "'\"\\")))
-        elif operator != "<<<" and not (operator in (">&", "<&") and re.fullmatch(r"\d*-?", target.value)):
-            command.redirects.append(Redirect(operator, target))
-        return True
-
-    def _heredoc_bodies(self) -> None:
-        for delimiter, tabs, expanded in self._heredocs:
-            while self.at < len(self.source):
-                end = self.source.find("\n", self.at)
-                end = len(self.source) if end < 0 else end
-                line = self.source[self.at : end]
-                self.at = min(len(self.source), end + 1)
-                if (line.lstrip("\t") if tabs else line) == delimiter:
-                    break
-                if expanded:
-                    _Reader(line, self.depth + 1, self.found).text("")
-        self._heredocs.clear()
+            raise Unparsable("it is nested too deeply")
 
     def word(self) -> Word:
         """Read one word; at an operator it is empty."""
-        start, value, literal = self.at, "", True
-        assignment = _ASSIGNMENT.match(self.source, self.at) is not None
-        while self.at < len(self.source) and (
-            self.source[self.at] not in _WORD_END or self.source.startswith(("<(", ">("), self.at)
-        ):
-            piece, known = self._piece()
-            value += piece
-            literal = literal and known
-            if assignment and value.endswith("=") and self.source.startswith("(", self.at):
-                self.at += 1
+        start = self.at
+        values: list[str] = []
+        masks: list[str] = []
+        name = _ASSIGNMENT.match(self.source, start)
+        while self.at < len(self.source) and (self.source[self.at] not in _WORD_END or self.at_process()):
+            value, mask = self.piece()
+            values.append(value)
+            masks.append(mask)
+            if name is not None and name.end() == self.at and self.source.startswith("(", self.at):
                 self._array()
-                literal = False
-        if start == self.at and self.at < len(self.source) and self.source[self.at] not in _WORD_END:
-            raise Unparsable("no progress")
-        if re.search(r"\{[^{}]*(?:,|\.\.)[^{}]*\}", self.source[start : self.at]) and not re.search(
-            r"['\"]", self.source[start : self.at]
-        ):
-            literal = False  # braces make several words of one
-        return Word(value, literal, start, self.at, assignment)
+                values.append("()")
+                masks.append(EXPANDED * 2)
+        return Word("".join(values), "".join(masks), start, self.at, name is not None)
 
-    def _array(self) -> None:
-        while True:
-            self._blanks()
-            if self.at >= len(self.source):
-                raise Unparsable("an array is not closed")
-            if self.source[self.at] == ")":
-                self.at += 1
-                return
-            if self.source[self.at] in _WORD_END:
-                self.at += 1
-            else:
-                self.word()
-
-    def _piece(self) -> tuple[str, bool]:
+    def piece(self, quotes: str = "") -> tuple[str, str]:
+        """Read the next part of a word, quoted or not: its text and its mask. `quotes` is what stands around it."""
         source, at = self.source, self.at
+        if plain := _PLAIN.match(source, at):
+            self.at = plain.end()
+            return plain.group(), plain.group()
         character = source[at]
-        if character == "'":
-            return self._until("'", 1), True
-        if source.startswith("$'", at):
-            return self._ansi_c(), True
-        if character == '"' or source.startswith('$"', at):
-            self.at += 1 if character == '"' else 2
-            return self.text('"')
-        if character == "\\":
-            self.at += 2
-            return source[at + 1 : at + 2].replace("\n", ""), True
-        if character in "$`" or source.startswith(("<(", ">("), at):
-            return self._expansion()
+        match character:
+            case "'":
+                return self._quoted(self._until_quote())
+            case '"':
+                self.at += 1
+                return self.text('"')
+            case "\\":
+                self.at += 2
+                return self._quoted(source[at + 1 : at + 2].replace("\n", ""))
+            case "$" if source.startswith("$'", at):
+                return self._quoted(self._ansi_c())
+            case "$" if source.startswith('$"', at):
+                self.at += 2
+                return self.text('"')
+            case "$" | "`":
+                return self._expansion(quotes)
+            case "<" | ">" if self.at_process():
+                return self._expansion(quotes)
         self.at += 1
-        return character, True
+        return character, QUOTED if character in (QUOTED, EXPANDED) else character
 
-    def _until(self, mark: str, opening: int) -> str:
-        start = self.at + opening
-        end = self.source.find(mark, start)
+    def text(self, closing: str) -> tuple[str, str]:
+        """Read text in which only substitutions mean something, up to `closing` or the end: its text and its mask."""
+        values: list[str] = []
+        masks: list[str] = []
+        while self.at < len(self.source):
+            character = self.source[self.at]
+            if closing and character == closing:
+                self.at += 1
+                return "".join(values), "".join(masks)
+            if character == "\\":
+                escaped = self.source[self.at + 1 : self.at + 2]
+                value = "" if escaped == "\n" else escaped if escaped in '$`"\\' else f"\\{escaped}"
+                value, mask = self._quoted(value)
+                self.at += 2
+            elif character in "$`":
+                value, mask = self._expansion(closing or "<<")
+            elif plain := _PLAIN_IN_QUOTES.match(self.source, self.at):
+                self.at = plain.end()
+                value, mask = self._quoted(plain.group())
+            else:
+                self.at += 1
+                value, mask = self._quoted(character)
+            values.append(value)
+            masks.append(mask)
+        if closing:
+            raise Unparsable("a quote is not closed")
+        return "".join(values), "".join(masks)
+
+    def arithmetic(self, opening: int) -> bool:
+        """Read up to the closing pair; false, and nothing read, if this is a subshell inside a substitution."""
+        start, level = self.at, 0
+        if start in self._no_arithmetic:
+            return False  # asked once already, by what stands around it: asking again doubles the work at each level
+        self.down()
+        self.at += opening
+        found = False
+        while self.at < len(self.source) and not found:
+            character = self.source[self.at]
+            if character == ")" and level == 0:
+                if not self.source.startswith("))", self.at):
+                    break
+                self.at += 2
+                found = True
+            else:
+                level += {"(": 1, ")": -1}.get(character, 0)
+                self.piece()
+        self.depth -= 1
+        if not found:
+            self.at = start
+            self._no_arithmetic.add(start)
+        return found
+
+    def at_process(self) -> bool:
+        """Whether a process substitution begins here, `<(…)` or `>(…)`, which is part of a word."""
+        return self.source.startswith(("<(", ">("), self.at)
+
+    def _quoted(self, value: str) -> tuple[str, str]:
+        return value, QUOTED * len(value)
+
+    def _until_quote(self) -> str:
+        start = self.at + 1
+        end = self.source.find("'", start)
         if end < 0:
             raise Unparsable("a quote is not closed")
         self.at = end + 1
         return self.source[start:end]
 
     def _ansi_c(self) -> str:
-        match = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL).match(self.source, self.at)
+        match = _ANSI_C_TEXT.match(self.source, self.at)
         if match is None:
             raise Unparsable("a quote is not closed")
         self.at = match.end()
+        # bash ends such a text where a NUL would stand
+        return _ANSI_C_ESCAPE.sub(_unescaped, match.group(1)).partition("\x00")[0]
 
-        def decoded(escape: re.Match[str]) -> str:
-            code = escape.group(1)
-            if code[0] in "xuU":
-                return chr(min(int(code[1:], 16), 0x10FFFF)) if len(code) > 1 else code
-            return chr(int(code, 8)) if code[0] in "01234567" else _ANSI_C.get(code, code)
-
-        pattern = r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|.)"
-        return re.sub(pattern, decoded, match.group(1), flags=re.DOTALL)
-
-    def text(self, closing: str) -> tuple[str, bool]:
-        """Read text in which only substitutions mean something, up to `closing` or the end."""
-        value, literal = "", True
-        while self.at < len(self.source):
-            character = self.source[self.at]
-            if closing and character == closing:
+    def _array(self) -> None:
+        self.down()
+        self.at += 1
+        while self.at < len(self.source) and self.source[self.at] != ")":
+            if self.source[self.at] in _WORD_END and not self.at_process():
                 self.at += 1
-                return value, literal
-            if character == "\\":
-                escaped = self.source[self.at + 1 : self.at + 2]
-                value += "" if escaped == "\n" else escaped if escaped in '$`"\\' else f"\\{escaped}"
-                self.at += 2
-            elif character in "$`":
-                piece, known = self._expansion()
-                value += piece
-                literal = literal and known
             else:
-                value += character
-                self.at += 1
-        if closing:
-            raise Unparsable("a quote is not closed")
-        return value, literal
+                self.word()
+        if self.at >= len(self.source):
+            raise Unparsable("an array is not closed")
+        self.at += 1
+        self.depth -= 1
 
-    def _expansion(self) -> tuple[str, bool]:
+    def _expansion(self, quotes: str) -> tuple[str, str]:
         """Read a substitution; its commands are collected, its own text stands for it."""
         start, source = self.at, self.source
+        self.down()
         if source[start] == "`":
-            match = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL).match(source, start)
+            match = _BACKTICKS.match(source, start)
             if match is None:
                 raise Unparsable("a backtick is not closed")
             self.at = match.end()
-            _Reader(re.sub(r"\\([`\\$])", r"\1", match.group(1)), self.depth + 1, self.found).commands("")
-        elif source.startswith("$((", start) and self._arithmetic(3):
+            escapes = r'\\([`\\$"])' if quotes == '"' else r"\\([`\\$])"
+            self.apart(re.sub(escapes, r"\1", match.group(1)))
+        elif source.startswith("$((", start) and self.arithmetic(3):
             pass
-        elif source.startswith(("$(", "<(", ">("), start):
+        elif source.startswith("$(", start) or self.at_process():
             self.at += 2
-            cases, self._cases = self._cases, 0
             self.commands(")")
-            self._cases = cases
         elif source.startswith("${", start):
             self.at += 2
-            self._braces()
+            self._braces(quotes)
         elif match := _BARE_VARIABLE.match(source, start):
             self.at = match.end()
         else:
             self.at += 1
-            return "$", True
-        return source[start : self.at], False
+            self.depth -= 1
+            return "$", QUOTED
+        self.depth -= 1
+        return source[start : self.at], EXPANDED * (self.at - start)
 
-    def _braces(self) -> None:
+    def _braces(self, quotes: str) -> None:
+        if self.source[self.at : self.at + 1] in (" ", "\t", "\n", "|"):
+            raise Unparsable("commands between ${ and } are not followed")
         while self.at < len(self.source):
-            if self.source[self.at] == "}":
+            character = self.source[self.at]
+            if character == "}":
                 self.at += 1
                 return
-            self._piece()
+            # bash takes these for quotes or for plain characters, depending on the operator before them.
+            if quotes and (character == "'" or self.source.startswith("$'", self.at)):
+                raise Unparsable("a quote stands inside ${…} inside quotes")
+            if quotes == "<<" and character == '"':
+                raise Unparsable("a quote stands inside ${…} inside a here-document")
+            self.piece(quotes)
         raise Unparsable("a brace is not closed")
 
-    def _arithmetic(self, opening: int) -> bool:
-        """Read up to the closing pair; false, and nothing read, if this is a subshell inside a substitution."""
-        start, depth = self.at, 0
-        known = len(self.found)
-        self.at += opening
-        while self.at < len(self.source):
-            if self.source[self.at] == ")" and depth == 0:
-                if self.source.startswith("))", self.at):
-                    self.at += 2
-                    return True
-                break
-            depth += {"(": 1, ")": -1}.get(self.source[self.at], 0)
-            if self.source[self.at] in "$`'\"\\":
-                self._piece()
-            else:
-                self.at += 1
-        self.at = start
-        del self.found[known:]
-        return False
+
+def _unescaped(escape: re.Match[str]) -> str:
+    code = escape.group(1)
+    if code[0] in "xuU" and len(code) > 1:
+        number = int(code[1:], 16)
+        # Half of a surrogate pair, or what is no character, can be in no command.
+        return chr(number) if number < 0xD800 or 0xDFFF < number <= 0x10FFFF else "\ufffd"
+    if code[0] in "01234567":
+        return chr(int(code, 8) & 0xFF)
+    if code[0] == "c" and len(code) > 1:
+        return chr(ord(code[1].upper()) & 0x1F)
+    return _ANSI_C.get(code, code if code in "\\'\"?" else f"\\{code}")
+
+
+def without_braces(word: Word) -> list[Word]:
+    """The words that bare braces make of one: `a{b,c}` becomes `ab` and `ac`. Raises `Unparsable` for too many."""
+    if "{" not in word.mask:
+        return [word]
+    if word.mask.count("{") > _MOST_BRACES:
+        raise Unparsable("it has too many braces")
+    texts = _expanded(word.value, word.mask)
+    return [Word(value, mask, word.start, word.end) for value, mask in texts]
+
+
+def _expanded(value: str, mask: str) -> list[tuple[str, str]]:
+    opening = mask.find("{")
+    while opening >= 0:
+        closing, commas = _matching(mask, opening)
+        pieces = _pieces(value, mask, opening, closing, commas)
+        if pieces:
+            texts = [
+                (value[:opening] + text + rest, mask[:opening] + shape + rest_shape)
+                for piece, piece_shape in pieces
+                for text, shape in _expanded(piece, piece_shape)
+                for rest, rest_shape in _expanded(value[closing + 1 :], mask[closing + 1 :])
+            ]
+            if len(texts) > _MOST_WORDS:
+                raise Unparsable("its braces stand for too many words")
+            return texts
+        opening = mask.find("{", opening + 1)
+    return [(value, mask)]
+
+
+def _matching(mask: str, opening: int) -> tuple[int, list[int]]:
+    """Where the brace is closed, or -1, and the commas directly in it."""
+    level = 0
+    commas: list[int] = []
+    for at in range(opening, len(mask)):
+        match mask[at]:
+            case "{":
+                level += 1
+            case "}":
+                level -= 1
+                if level == 0:
+                    return at, commas
+            case "," if level == 1:
+                commas.append(at)
+    return -1, []
+
+
+def _pieces(value: str, mask: str, opening: int, closing: int, commas: list[int]) -> list[tuple[str, str]]:
+    if closing < 0:
+        return []
+    if commas:
+        cuts = [opening, *commas, closing]
+        return [(value[a + 1 : b], mask[a + 1 : b]) for a, b in pairwise(cuts)]
+    sequence = _SEQUENCE.fullmatch(mask[opening + 1 : closing])
+    if sequence is None:
+        return []
+    low, high, first, last = sequence.groups()
+    a, b = (int(low), int(high)) if low else (ord(first), ord(last))
+    if abs(a - b) >= _MOST_WORDS:
+        raise Unparsable("its braces stand for too many words")
+    numbers = range(a, b + 1) if a <= b else range(a, b - 1, -1)
+    texts = [str(number) if low else chr(number) for number in numbers]
+    return [(text, text) for text in texts]

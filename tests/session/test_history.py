@@ -118,16 +118,16 @@ def test_a_replay_shows_everything_that_was_shown() -> None:
     record: list[events.Event] = [
         _said("go"),
         events.AssistantMessage(message_id="m", message=thinking),
-        _ended("one"),
         events.PlanChanged(entries=entries),
+        _ended("one"),
         events.ModeChanged(mode="plan"),
     ]
     assert list(replay(record)) == [
         UserMessageChunk(content=TextContent(text="go"), message_id="u"),
         AgentThoughtChunk(content=TextContent(text="hm"), message_id="m-thought"),
         AgentMessageChunk(content=TextContent(text="yes"), message_id="m"),
+        AgentPlanUpdate(entries=list(entries)),
         ToolCallStart(
             tool_call_id="one", title="ls", name="bash", kind="execute", status="completed", content=[], locations=[]
         ),
-        AgentPlanUpdate(entries=list(entries)),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,8 @@ async def _stored(rig: Rig, *texts: str) -> str:
     async with rig.client(*(texts or ("Hello.",))) as client:
         await client.initialize()
         session = await client.new(rig.cwd)
-        for number, _ in enumerate(texts or "x"):
-            await client.prompt(session, f"prompt {number}")
+        for _ in texts or ("",):
+            await client.prompt(session)
     return session
 
 
@@ -93,12 +92,12 @@ async def test_a_stored_session_is_reopened_by_a_prompt(rig: Rig) -> None:
         await client.initialize()
         assert await client.prompt(session, "prompt 1") == {"stopReason": "end_turn"}
         assert kinds(client.updates()) == ["agent_message_chunk"]
-        texts = [
-            entry.model_dump()["content" if "content" in entry.model_fields else "message"]
-            for entry in rig.provider.requests[0].history
+        assert [type(entry).__name__ for entry in rig.provider.requests[0].history] == [
+            "UserMessage",
+            "Step",
+            "UserMessage",
         ]
-        assert "One." in json.dumps(texts)
-        assert "prompt 0" in json.dumps(texts)
+        assert "One." in repr(rig.provider.requests[0].history)
 
 
 @pytest.mark.parametrize("method", ["session/set_mode", "session/set_config_option"])

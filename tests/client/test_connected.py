@@ -1,0 +1,95 @@
+"""The client at the other end of a connection, within what it said it can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acp_agent.client.connected import STRICT_CLIENTS, ConnectedClient
+from acp_agent.client.workspace import ClientWorkspace
+from acp_agent.log import NO_LOG
+from acp_agent.rpc.connection import Connection, Work, method_not_found
+from acp_agent.rpc.memory import memory_transports
+from acp_agent.tools.local import LocalWorkspace
+from acp_agent.tools.process_table import ProcessTable
+from tests.harness import Rig, call, tools
+
+pytestmark = pytest.mark.anyio
+
+
+class _Nothing:
+    def on_request(self, method: str, params: Any) -> Work:
+        raise method_not_found(method)
+
+    def on_notification(self, method: str, params: Any) -> None:
+        return None
+
+    def on_end(self) -> None:
+        return None
+
+
+def _client(**said: Any) -> ConnectedClient:
+    ours, theirs = memory_transports()
+    ours.close()
+    theirs.close()
+    connection = Connection(ours, _Nothing(), NO_LOG, lambda *_: None)
+    return ConnectedClient(connection, {"protocolVersion": 1, "clientCapabilities": None, **said}, NO_LOG)
+
+
+async def test_the_strict_clients_are_few_and_known_by_name() -> None:
+    for name in STRICT_CLIENTS:
+        assert not _client(clientInfo={"name": name, "version": "1"}).takes_models
+    assert _client(clientInfo={"name": "zed", "version": "1"}).takes_models
+    assert _client(clientInfo=None).takes_models
+
+
+@pytest.mark.parametrize(
+    ("fs", "own"),
+    [
+        ({}, False),
+        ({"readTextFile": False, "writeTextFile": False}, False),
+        ({"readTextFile": True}, True),
+        ({"writeTextFile": True}, True),
+        ({"readTextFile": "yes"}, False),
+        (None, False),
+    ],
+)
+async def test_files_go_through_the_client_only_where_it_offers_that(tmp_path: Path, fs: Any, own: bool) -> None:
+    local = LocalWorkspace((tmp_path,), ProcessTable(), {})
+    workspace = _client(clientCapabilities={"fs": fs}).workspace("s", local)
+    assert isinstance(workspace, ClientWorkspace) is own
+    assert own or workspace is local
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [None, "all", [], {"fs": []}, {"session": "x"}, {"session": {"notices": None}}, {"session": {"notices": 1}}],
+)
+async def test_a_malformed_capability_counts_as_absent(capabilities: Any) -> None:
+    client = _client(clientCapabilities=capabilities)
+    assert not client.capabilities.fs.read_text_file
+    assert await client.notice("s", "t", "d") is False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"fs": {"readTextFile": False}}, {"terminal": True}],
+)
+async def test_a_client_that_offers_no_files_gets_no_request_about_them(tmp_path: Path, said: Any) -> None:
+    rig = Rig(tmp_path)
+    (rig.cwd / "a.txt").write_text("one\n")
+    steps = [
+        tools(call("read", filePath="a.txt")),
+        tools(call("edit", filePath="a.txt", oldString="one", newString="two"), call("bash", command="true", description="x")),
+        "Ok.",
+    ]  # fmt: skip
+    async with rig.client(*steps) as client:
+        await client.initialize(**said)
+        session = await client.new(rig.cwd)
+        await client.prompt(session)
+        assert [
+            message for who, message in client.lines if who == "agent" and "id" in message and "method" in message
+        ] == []
+        assert (rig.cwd / "a.txt").read_text() == "two\n"
