@@ -134,7 +134,7 @@ async def _keep_draft(
     with scope:
         while True:
             await anyio.sleep(_DRAFT_SECONDS)
-            message = snapshot()
+            message = _with_begun(snapshot(), shown)
             if message == written:
                 continue
             written = message
@@ -143,6 +143,13 @@ async def _keep_draft(
             except StoreError as error:
                 turn.log("draft.failed", level="ERROR", error=str(error))
                 return
+
+
+def _with_begun(message: AssistantMessage, shown: _Shown) -> AssistantMessage:
+    """The snapshot, and the calls that were shown but are still being written: they will need an end."""
+    known = {call.id for call in message.tool_calls}
+    begun = tuple(call for call in shown.calls.values() if call.id not in known)
+    return AssistantMessage(content=message.content + begun) if begun else message
 
 
 async def _keep(turn: Turn, info: ModelInfo, shown: _Shown, stream: ModelStream | None) -> None:

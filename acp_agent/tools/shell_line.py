@@ -24,8 +24,8 @@ _TOUCHES_PATHS = frozenset(
 _DEVICE = re.compile(r"/dev/(?:(?:sd|hd|vd|xvd|nvme|mmcblk|disk|rdisk|dm-|md|loop)[\w-]*|(?:mapper|disk)/.+)")
 _HARMLESS_DEVICES = re.compile(r"/dev/(?:null|stdout|stderr|tty|zero|full|(?:fd|shm|pts)/.*)")
 _FORK_BOMB = re.compile(
-    r"(?<![\w:.])([\w:.]+)\s*\(\s*\)\s*\{[^}]*(?<![\w:.])\1\s*\|\s*&?\s*\1(?![\w:.])[^}]*&[^}]*\}"
-    r"|\bfunction\s+([\w:.]+)\s*(?:\(\s*\)\s*)?\{[^}]*(?<![\w:.])\2\s*\|\s*&?\s*\2(?![\w:.])[^}]*&[^}]*\}"
+    r"(?<![\w:.])([\w:.]+)\s*\(\s*\)\s*\{[^}]{0,200}(?<![\w:.])\1\s*\|\s*&?\s*\1(?![\w:.])[^}]{0,200}&[^}]{0,200}\}"
+    r"|\bfunction\s+([\w:.]+)\s*(?:\(\s*\)\s*)?\{[^}]{0,200}(?<![\w:.])\2\s*\|\s*&?\s*\2(?![\w:.])[^}]{0,200}&[^}]{0,200}\}"
 )
 _HOME = re.compile(r"(?:~|\$HOME\b|\$\{HOME\})(?=/|$)")
 _PLACE = re.compile(r"(?:\$PWD\b|\$\{PWD\}|\$\(pwd\)|`pwd`)(?=/|$)")

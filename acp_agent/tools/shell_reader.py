@@ -12,6 +12,7 @@ _REDIRECT = re.compile(r"\d*(?:&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<|>)")
 _OPERATOR = re.compile(r"&&|\|\||\|&|;;&|;;|;&|[;&|\n]")
 _FUNCTION = re.compile(r"\([ \t]*\)")
 _COPROCESS_NAME = re.compile(r"[ \t]+[A-Za-z_]\w*(?=[ \t]+(?:[{(]|(?:if|while|until|for|case|select|\[\[)\b))")
+_SHOWN_OF_FUNCTION = 2000
 _BRANCHES = frozenset({"if", "while", "until"})
 _OPENERS = _BRANCHES | {"then", "else", "elif", "do", "!", "{", "time", "coproc"}
 _CLOSERS = frozenset({"fi", "done", "esac", "}"})
@@ -169,7 +170,7 @@ class _Reader(WordReader):
     def _define(self, command: RawCommand, name: Word) -> None:
         """A function: its definition is a unit of its own, since the name may later stand for anything."""
         command.words[:] = [Word(name.value, EXPANDED * len(name.value), name.start, name.end, assignment=True)]
-        command.extend(name.start, len(self.source))
+        command.extend(name.start, min(len(self.source), name.start + _SHOWN_OF_FUNCTION))
         self._finish(command, ";")
 
     def arithmetic(self, opening: int) -> bool:
