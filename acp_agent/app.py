@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 
@@ -27,6 +27,7 @@ from acp_agent.session.state import Services
 from acp_agent.session.store import SqliteStore
 from acp_agent.tools import BUILTIN
 from acp_agent.tools.base import Tool
+from acp_agent.tools.process_exit import kill_descendants
 
 CLOSE_SECONDS = 0.6
 EXIT_SECONDS = 0.9
@@ -81,10 +82,18 @@ class App:
 
         def leave() -> None:
             time.sleep(EXIT_SECONDS)
-            self.kill_children()
-            os._exit(0)
+            self.leave()
 
         threading.Thread(target=leave, name="exit", daemon=True).start()
+
+    def leave(self) -> NoReturn:
+        """Kill whatever came from this process and exit with status 0, at once.
+
+        A thread may still wait for a client that neither reads nor closes; it is left behind.
+        """
+        self.kill_children()
+        kill_descendants()
+        os._exit(0)
 
     def kill_children(self) -> None:
         """Kill every process that any session started, without waiting."""

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> NoReturn:
     """Serve until the client closes stdin or a signal comes; exits with status 0."""
     given = _options(argv)
     gc.disable()  # nothing of what is imported becomes garbage, and looking for it is 7 % of the start
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _leaving():
         signal.signal(number, lambda *_: os._exit(0))  # until the event loop takes them over
     handshake = Handshake()
     trace = _tracer(given["--trace"]) if "--trace" in given else None
@@ -55,10 +55,9 @@ def main(argv: list[str]) -> NoReturn:
     app = App(Settings(log=log))
     try:
         anyio.run(_serve, app, transport, handshake, log)
-    finally:
-        app.kill_children()
-    # A thread may still wait for a client that neither reads nor closes: leave without it.
-    os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - the last words go to the log: stderr may be shown in a chat
+        log("process.broke", level="ERROR", error=repr(error))
+    app.leave()
 
 
 async def _serve(app: App, transport: StdioTransport, handshake: Handshake, log: Log) -> None:
@@ -71,7 +70,7 @@ async def _serve(app: App, transport: StdioTransport, handshake: Handshake, log:
     async with anyio.create_task_group() as tasks:
 
         async def leave_on_signal() -> None:
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            with anyio.open_signal_receiver(*_leaving()) as signals:
                 async for number in signals:
                     log("process.signalled", signal=int(number))
                     app.exit_soon()
@@ -82,6 +81,12 @@ async def _serve(app: App, transport: StdioTransport, handshake: Handshake, log:
         await app.serve(transport, handshake, on_end=app.exit_soon)
         tasks.cancel_scope.cancel()
     log("process.ended")
+
+
+def _leaving() -> tuple[signal.Signals, ...]:
+    """The signals that end the process: asked to, interrupted, and its terminal gone."""
+    hangup = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+    return (signal.SIGTERM, signal.SIGINT, *hangup)
 
 
 def _options(argv: list[str]) -> dict[str, str]:

@@ -16,11 +16,13 @@ usage: agent <command> [options]
 `agent <command> --help` tells more. Documentation: README.md.
 """
 
+_FLAGS = ("-h", "--help", "-V", "--version")
+
 
 def main(argv: list[str] | None = None, default: str | None = None) -> NoReturn:
     """Run `agent`; `default` is the sub-command that no sub-command means."""
     arguments = sys.argv[1:] if argv is None else argv
-    if default and (not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"))):
+    if default and (not arguments or (arguments[0].startswith("-") and arguments[0] not in _FLAGS)):
         arguments = [default, *arguments]
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     match command:

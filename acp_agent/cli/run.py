@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,9 @@ def main(argv: Sequence[str]) -> int:
             print(diagnostic, file=sys.stderr)
         return USAGE
     app = App(Settings(log=Log(state_directory() / "log" / "agent.log")))
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)  # ends like Ctrl-C, with every child
     try:
         return anyio.run(_run, app, arguments, message)
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import anyio
 
 from acp_agent.log import Log
-from acp_agent.rpc.messages import RpcError
+from acp_agent.rpc.messages import METHOD_NOT_FOUND, RpcError
 from acp_agent.schema import FileSystemCapabilities, ReadTextFileRequest, WriteTextFileRequest
 from acp_agent.tools.base import ToolError
 from acp_agent.tools.workspace import Command, CommandResult, TextFile, Workspace
@@ -29,7 +29,8 @@ class ClientWorkspace:
     """A workspace whose text files go through the client, as far as it offers that; all else is `local`'s.
 
     Whole files only: a client exists that counts lines from 0. A file that is not UTF-8 on the disk bypasses the
-    client, which would hand it over as something else. A client that answers with an error is gone around.
+    client, which would hand it over as something else. A buffer that cannot be read is read from the disk; a write
+    that the client refuses is refused, unless it has no such method.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class ClientWorkspace:
                 await self._client.request("fs/write_text_file", request.wire(), len(file.text))
         except RpcError as error:
             self._log("client.write_failed", level="WARN", session=self._session_id, error=error.message)
+            if error.code != METHOD_NOT_FOUND:
+                raise ToolError(f"The editor did not write {self.display(file.path)}: {error.message}") from error
             # A client that hands the mark over as text has it there once already.
             await self._local.write_text(replace(file, text=file.text.removeprefix("\ufeff")) if file.bom else file)
         except TimeoutError:

@@ -61,7 +61,7 @@ class Work:
 
 
 class Handler(Protocol):
-    """Whoever serves the connection. Both methods are called by the reader and must not wait."""
+    """Whoever serves the connection. Its methods are called by the reader and must not wait."""
 
     def on_request(self, method: str, params: Any) -> Work:
         """Admit a request. Raises `RpcError` to refuse it."""
@@ -181,6 +181,11 @@ class Connection:
                 case Invalid(id, error):
                     self._refuse(id, error)
 
+    def _defect(self, method: str, error: Exception) -> RpcError:
+        self._log("request.failed", level="ERROR", method=method[:200], error=repr(error))
+        text = f"The agent failed while serving {method[:200]}: {type(error).__name__}. See the log file."
+        return RpcError(INTERNAL_ERROR, text)
+
     def _take_notification(self, method: str, params: Any) -> None:
         if method == CANCEL_REQUEST:
             self._cancel_request(params)
@@ -189,6 +194,8 @@ class Connection:
             self._handler.on_notification(method, params)
         except RpcError as error:
             self._log("notification.refused", level="WARN", method=method[:200], error=error.message)
+        except Exception as error:  # noqa: BLE001 - nobody waits for an answer, and the connection must go on
+            self._defect(method, error)
 
     def _cancel_request(self, params: Any) -> None:
         id = params.get("requestId") if isinstance(params, dict) else None
@@ -222,6 +229,9 @@ class Connection:
         except RpcError as error:
             self._refuse(request.id, error)
             return
+        except Exception as error:  # noqa: BLE001 - a defect in a handler costs its own request, like one in its work
+            self._refuse(request.id, self._defect(request.method, error))
+            return
         self._unanswered += 1
         self._running_bytes += request.size
         running = _Running(anyio.CancelScope(), work.cancel, request.size)
@@ -244,10 +254,8 @@ class Connection:
                 message = result_message(request.id, result)
         except RpcError as error:
             message = error_message(request.id, error)
-        except Exception as error:  # noqa: BLE001 - the one place where a defect of ours becomes an answer
-            self._log("request.failed", level="ERROR", method=request.method[:200], error=repr(error))
-            text = f"The agent failed while serving {request.method[:200]}: {type(error).__name__}. See the log file."
-            message = error_message(request.id, RpcError(INTERNAL_ERROR, text))
+        except Exception as error:  # noqa: BLE001 - a defect of ours becomes an answer
+            message = error_message(request.id, self._defect(request.method, error))
         finally:
             key = (type(request.id), request.id)
             if self._running.get(key) is running:

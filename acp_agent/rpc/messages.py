@@ -78,10 +78,10 @@ def decode(line: bytes) -> Message:
     """Turn one line into a message. Never raises: depth, huge numbers, NaN and bad UTF-8 are parse errors too."""
     try:
         value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        if b"\\u" in line:
+            value = _without_half_characters(value)
     except (ValueError, RecursionError):
         return Invalid(None, RpcError(PARSE_ERROR, "This line is not JSON; one JSON object is expected on each line."))
-    if b"\\u" in line:
-        value = _without_half_characters(value)
     if not isinstance(value, dict):
         what = "A batch" if isinstance(value, list) else "A bare value"
         return _invalid(None, f"{what} is not accepted: send one JSON-RPC object on each line.")

@@ -11,7 +11,7 @@ from acp_agent.session.running_call import RunningCall
 from acp_agent.tools.base import Subject, ToolContext, ToolParams
 
 REPEATS = 3
-"""The third identical call in one turn is asked about."""
+"""The third identical call in a row is asked about."""
 
 
 async def permitted(turn: Turn, running: RunningCall, params: ToolParams, context: ToolContext) -> bool:
@@ -20,7 +20,9 @@ async def permitted(turn: Turn, running: RunningCall, params: ToolParams, contex
     subjects = [*running.tool.subjects(params, turn.workspace), *_repeated(turn, running)]
     decision = turn.state.policy.decide(subjects)
     if decision.action == "ask":
-        async with turn.state.asking:  # one question at a time, in the order of the calls
+        for event in running.earlier:  # a person is asked in the order of the calls
+            await event.wait()
+        async with turn.state.asking:
             decision = turn.state.policy.decide(subjects)  # the answer before may have settled this one
             if decision.action == "ask":
                 content = await running.tool.preview(params, context)
@@ -68,7 +70,8 @@ def _options(decision: Decision) -> list[PermissionOption]:
 
 
 def _repeated(turn: Turn, running: RunningCall) -> list[Subject]:
-    """The subject `doom_loop` for a call that this turn has made before with the same arguments, again and again."""
+    """The subject `doom_loop` for a call that the turn makes again and again with the same arguments, and no other."""
     key = running.call.name + "\n" + json.dumps(running.raw_input, sort_keys=True, default=str)
-    count = turn.repeated[key] = turn.repeated.get(key, 0) + 1
-    return [Subject("doom_loop", running.call.name, running.call.name)] if count >= REPEATS else []
+    last, count = turn.repeated
+    turn.repeated = key, count + 1 if key == last else 1
+    return [Subject("doom_loop", running.call.name, running.call.name)] if turn.repeated[1] >= REPEATS else []

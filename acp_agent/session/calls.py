@@ -6,7 +6,7 @@ is missing when this is left, by cancellation or otherwise, is filled in on the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -20,7 +20,7 @@ from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.running_call import RunningCall, running_call
 from acp_agent.session.state import SessionState
 from acp_agent.session.store import StoreError
-from acp_agent.tools.base import Tool, ToolContext, ToolError, ToolParams, ToolResult
+from acp_agent.tools.base import ToolContext, ToolError, ToolResult
 from acp_agent.tools.spec import parse_arguments
 
 _AT_ONCE = 16
@@ -33,19 +33,25 @@ async def run_calls(turn: Turn, message: AssistantMessage) -> None:
     """
     finals: dict[str, events.ToolCallFinal] = {}
     failures: list[StoreError] = []
-    limit = anyio.CapacityLimiter(_AT_ONCE)
+    places = anyio.Semaphore(_AT_ONCE)
 
-    async def run(call: ToolCall) -> None:
+    async def run(running: RunningCall) -> None:
         try:
-            async with limit:
-                await _run_call(turn, call, finals)
+            await _run_call(turn, running, finals)
         except StoreError as error:
             failures.append(error)
+        finally:
+            running.decided.set()
+            places.release()
 
     try:
         async with anyio.create_task_group() as group:
+            earlier: tuple[anyio.Event, ...] = ()
             for call in message.tool_calls:
-                group.start_soon(run, call)
+                await places.acquire()  # here, so that no call waits for one that has no place
+                running = running_call(turn.state.services, turn.workspace, call)
+                running.earlier, earlier = earlier, (*earlier, running.decided)
+                group.start_soon(run, running)
     finally:
         missing = [call for call in message.tool_calls if call.id not in finals]
         for final in await close_calls(turn, missing, history.CANCELLED):
@@ -70,8 +76,8 @@ async def close_calls(turn: Turn, calls: Sequence[ToolCall], why: str) -> list[e
     return finals
 
 
-async def _run_call(turn: Turn, call: ToolCall, finals: dict[str, events.ToolCallFinal]) -> None:
-    running = running_call(turn.state.services, turn.workspace, call)
+async def _run_call(turn: Turn, running: RunningCall, finals: dict[str, events.ToolCallFinal]) -> None:
+    call = running.call
     turn.log("tool.called", call=call.id, tool=call.name)
     try:
         result = await _checked_and_run(turn, running)
@@ -106,25 +112,25 @@ async def _checked_and_run(turn: Turn, running: RunningCall) -> ToolResult:
             await stack.enter_async_context(turn.state.editing)
         if not await permitted(turn, running, params, context):
             raise ToolError(_refusal(running))
-        locations = list(running.shown.locations)
-        await turn.show(running.progress("in_progress", raw_input=running.raw_input, locations=locations))
-        return await _run_tool(tool, params, context)
+        running.decided.set()
+        await turn.show(_under_way(running))
+        result: ToolResult = await tool.run(params, context)
+        return result
 
 
-async def _run_tool(tool: Tool[Any], params: ToolParams, context: ToolContext) -> ToolResult:
-    result = await tool.run(params, context)
-    assert isinstance(result, ToolResult)
-    return result
+def _under_way(running: RunningCall, **fields: Any) -> ToolCallProgress:
+    locations = list(running.shown.locations)
+    return running.progress("in_progress", raw_input=running.raw_input, locations=locations, **fields)
 
 
-def _emitter(turn: Turn, running: RunningCall) -> Any:
+def _emitter(turn: Turn, running: RunningCall) -> Callable[[SessionUpdate], Awaitable[None]]:
     async def emit(update: SessionUpdate) -> None:
         match update:
             case AgentPlanUpdate(entries=entries):
                 await turn.state.record(events.PlanChanged(entries=tuple(entries)))
                 await turn.show(update)
             case ToolCallProgress(content=content):
-                await turn.show(running.progress("in_progress", content=content))
+                await turn.show(_under_way(running, content=content))
             case _:
                 await turn.show(update)
 

@@ -108,8 +108,9 @@ def holding(record: Sequence[tuple[str, events.Event]]) -> list[tuple[str, event
     kept: list[tuple[str, events.Event]] = []
     for id, event in record:
         if isinstance(event, events.Rewind):
-            while kept and kept[-1][0] != event.to:
-                kept.pop()
+            ids = ["", *(id for id, _ in kept)]
+            if event.to in ids:  # a place that is not there any more takes nothing back
+                del kept[ids.index(event.to) :]
         else:
             kept.append((id, event))
     return kept

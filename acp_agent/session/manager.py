@@ -51,7 +51,7 @@ class SessionManager:
 
         A session that was closed on this connection counts as unknown until it is loaded again.
         """
-        if session_id in self._closed:
+        if session_id in self._closed and session_id not in self._sessions:
             raise unknown_session(session_id)
         return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, None, ()))
 
@@ -61,7 +61,6 @@ class SessionManager:
 
     def reopen(self, session_id: str, cwd: Callable[[], Awaitable[Path]], mcp_servers: Sequence[McpServer]) -> Session:
         """The session for a load or a resume, which may bring another working directory; `cwd` checks and gives it."""
-        self._closed.discard(session_id)
         return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, cwd, mcp_servers))
 
     def close(self, session_id: str) -> Callable[[], Awaitable[None]]:
@@ -81,7 +80,10 @@ class SessionManager:
                 await session.closed()
                 if self._ending.get(session_id) is session:
                     del self._ending[session_id]
-            elif was_closed or await self._services.store.read_head(session_id) is None:
+            elif was_closed:
+                raise unknown_session(session_id)
+            elif await self._services.store.read_head(session_id) is None:
+                self._closed.discard(session_id)
                 raise unknown_session(session_id)
 
         return finish

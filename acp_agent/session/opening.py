@@ -88,7 +88,7 @@ class Opening:
                     state.model = value
                 case _:
                     continue
-        state.told("session.restored", events=len(record), damaged=stored.damaged)
+        state.log("session.restored", events=len(record), damaged=stored.damaged)
 
 
 def _keys_in_headers(settings: Sequence[ProviderSettings]) -> set[str]:

@@ -65,6 +65,9 @@ async def set_mode(state: SessionState, mode: str) -> None:
     if mode != state.mode:
         await state.record(events.ModeChanged(mode=mode))
         state.set_mode(mode)
+        agent = state.agent()
+        if agent is not None and agent.model:
+            await set_model(state, agent.model)
 
 
 async def set_model(state: SessionState, model: str) -> None:

@@ -88,7 +88,9 @@ class Policy:
                 bound_by_mode |= by_mode
         if not asked:
             return Decision("allow")
-        may_be_remembered = not bound_by_mode and not any(subject.danger for subject in asked)
+        # To allow a repeated call for good would switch the guard off for every call of that tool.
+        fixed = any(subject.danger or subject.permission == "doom_loop" for subject in asked)
+        may_be_remembered = not bound_by_mode and not fixed
         return Decision("ask", "; ".join(dict.fromkeys(reasons)), asked, may_be_remembered)
 
     def grant(self, subjects: Sequence[Subject]) -> None:

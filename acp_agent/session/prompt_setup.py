@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 from anyio import to_thread
 
+from acp_agent.config.models import AgentConfig
+from acp_agent.llm.messages import History, Image, Step, Text, UserMessage
 from acp_agent.llm.models import ModelInfo
 from acp_agent.llm.provider import ModelRequest, ToolSpec
 from acp_agent.session import system_prompt
@@ -16,6 +19,7 @@ from acp_agent.session.project import discover
 from acp_agent.session.state import SessionState
 from acp_agent.tools.spec import tool_spec
 
+_NO_IMAGES = "[An image was here; this model cannot see images.]"
 _EDITING = frozenset({"edit", "write"})
 
 
@@ -28,14 +32,39 @@ async def request_for(state: SessionState, info: ModelInfo) -> ModelRequest:
     return ModelRequest(
         model=info.id,
         system=state.system_prompts[base],
-        history=tuple(state.history),
+        history=_seen_by(info, state.history),
         new_call_id=lambda: state.services.new_id("call"),
         tools=_tools(state),
         reminder=system_prompt.reminder(state.mode),
         max_tokens=info.output,
         temperature=agent.temperature if agent else None,
-        options={**info.options, **((agent.options if agent else None) or {})},
+        options={**info.options, **_agent_options(agent)},
     )
+
+
+def _agent_options(agent: AgentConfig | None) -> dict[str, Any]:
+    if agent is None:
+        return {}
+    chosen = {} if agent.top_p is None else {"top_p": agent.top_p}
+    return {**chosen, **(agent.options or {})}
+
+
+def _seen_by(info: ModelInfo, entries: History) -> History:
+    """The history for a model that sees no images, if that is known of it: a note stands for each."""
+    if info.image is not False:
+        return tuple(entries)
+    return tuple(_without_images(entry) for entry in entries)
+
+
+def _without_images(entry: UserMessage | Step) -> UserMessage | Step:
+    if isinstance(entry, UserMessage):
+        parts = tuple(Text(text=_NO_IMAGES) if isinstance(part, Image) else part for part in entry.content)
+        return UserMessage(content=parts)
+    outcomes = tuple(
+        each.model_copy(update={"images": (), "output": f"{each.output}\n{_NO_IMAGES}"}) if each.images else each
+        for each in entry.outcomes
+    )
+    return entry.model_copy(update={"outcomes": outcomes})
 
 
 def _tools(state: SessionState) -> tuple[ToolSpec, ...]:
@@ -61,7 +90,7 @@ async def _system_prompt(state: SessionState, base: str) -> str:
         state.head.roots,
         project,
         instructions.files,
-        today=datetime.fromtimestamp(state.head.created, UTC).date(),
+        today=datetime.fromtimestamp(state.head.created).astimezone().date(),
         platform=platform.system(),
         environ=os.environ,
         base=base,

@@ -18,9 +18,10 @@ from acp_agent.tools.workspace import Workspace
 
 @dataclass(slots=True)
 class Turn:
-    """One prompt turn while it runs. `step` counts the model calls, from 1; `repeated` the calls that look the same.
+    """One prompt turn while it runs.
 
-    `in_text` says that the last thing shown was text of the model's; `told` counts what was shown, by kind.
+    `step` counts the model calls, from 1; `repeated` is the last tool call and how often it was made in a row;
+    `in_text` says that the last thing shown was text of the model's; `shown` counts updates, by kind.
     """
 
     id: str
@@ -29,12 +30,12 @@ class Turn:
     workspace: Workspace
     step: int = 0
     in_text: bool = False
-    repeated: dict[str, int] = field(default_factory=dict)
-    told: Counter[str] = field(default_factory=Counter)
+    repeated: tuple[str, int] = ("", 0)
+    shown: Counter[str] = field(default_factory=Counter)
 
     async def show(self, update: SessionUpdate) -> None:
         """Show an update to the client, in order."""
-        self.told[update.session_update] += 1
+        self.shown[update.session_update] += 1
         await self.client.update(self.state.id, update)
 
     async def say(self, text: str) -> None:
@@ -57,4 +58,4 @@ class Turn:
 
     def log(self, event: str, **fields: object) -> None:
         """Write a line about this turn to the log file."""
-        self.state.told(event, turn=self.id, step=self.step, **fields)
+        self.state.log(event, turn=self.id, step=self.step, **fields)

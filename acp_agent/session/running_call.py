@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import anyio
 
 from acp_agent.llm.messages import ToolCall
 from acp_agent.rpc.messages import whole
@@ -18,7 +21,10 @@ from acp_agent.tools.workspace import Workspace
 
 @dataclass(slots=True)
 class RunningCall:
-    """One call on its way. `shown` is how a person sees it; it is repeated in every update, since clients forget it."""
+    """One call on its way. `shown` is how a person sees it; it is repeated in every update, since clients forget it.
+
+    `decided` is set when it is settled whether the call may run; `earlier` are those of the calls before it.
+    """
 
     call: ToolCall
     tool: Tool[Any] | None
@@ -26,6 +32,8 @@ class RunningCall:
     started: float
     shown: CallSummary
     decision: str = "allowed"
+    decided: anyio.Event = field(default_factory=anyio.Event)
+    earlier: Sequence[anyio.Event] = ()
 
     @property
     def kind(self) -> ToolKind:

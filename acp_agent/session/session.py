@@ -103,6 +103,7 @@ class Session:
         if self._closing:
             ticket.cancel()
             return ticket
+        self._queue = deque(each for each in self._queue if not each.over)  # what was cancelled holds its prompt
         self._queue.append(ticket)
         self._claimed.set()
         return ticket

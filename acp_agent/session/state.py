@@ -116,9 +116,9 @@ class SessionState:
         try:
             await self.models.provider(self.models.resolve(self.model).info.ref).warm()
         except (ModelUnknown, ProviderError) as error:
-            self.told("model.not_warmed", error=str(error))  # the first prompt tells the person
+            self.log("model.not_warmed", error=str(error))  # the first prompt tells the person
 
-    def told(self, event: str, **fields: Any) -> None:
+    def log(self, event: str, **fields: Any) -> None:
         """Write a line about this session to the log."""
         self.services.log(event, session=self.id, **fields)
 

@@ -55,11 +55,11 @@ async def run_turn(state: SessionState, blocks: Sequence[ContentBlock], client: 
         await turn.show(AgentMessageChunk(content=TextContent(text=_sentence(str(error)))))
         raise
     except anyio.get_cancelled_exc_class():
-        turn.log("turn.cancelled", updates=dict(turn.told))
+        turn.log("turn.cancelled", updates=dict(turn.shown))
         raise
     if reason == "refusal":
         await _take_back(turn, *before)
-    turn.log("turn.ended", stop_reason=reason, updates=dict(turn.told))
+    turn.log("turn.ended", stop_reason=reason, updates=dict(turn.shown))
     return reason
 
 
@@ -76,6 +76,7 @@ async def _loop(turn: Turn) -> StopReason:
         await _record(turn, info, answer)
         if answer.message.tool_calls:
             turn.in_text = False
+            empty_answers = 0
             await run_calls(turn, answer.message)
             continue
         if answer.stop_reason == "refusal":
@@ -166,6 +167,7 @@ def _log_answer(turn: Turn, answer: Answer) -> None:
 async def _take_back(turn: Turn, event: str, length: int) -> None:
     """A refused prompt, and everything after it, is not sent again (that is what the stop reason means)."""
     await turn.keep(events.Rewind(to=event))
+    turn.state.record_tail = event
     del turn.state.history[length:]
 
 

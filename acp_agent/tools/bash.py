@@ -1,4 +1,4 @@
-"""bash: run a shell line."""
+"""The `bash` tool: one shell line, and always how it ended."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from typing import Annotated
 
 from pydantic import Field
 
-from acp_agent.schema import TextContent, ToolCallContent, ToolCallLocation, ToolCallProgress, ToolContent, ToolKind
+from acp_agent.schema import ToolCallContent, ToolCallLocation, ToolCallProgress, ToolKind
 from acp_agent.tools.base import CallSummary, Subject, ToolContext, ToolError, ToolParams, ToolResult
+from acp_agent.tools.diffs import text_content
 from acp_agent.tools.files import outside_subjects
 from acp_agent.tools.shell_line import line_subjects
 from acp_agent.tools.truncate import console_text, fenced, head_and_tail
 from acp_agent.tools.workspace import Command, CommandResult, Workspace
 
-DEFAULT_MS = 120_000
+_DEFAULT_MS = 120_000
 _LONGEST_MS = 600_000
 
 
 class BashParams(ToolParams):
-    """Arguments of bash."""
+    """Arguments of `bash`."""
 
     command: str = Field(description="The shell line; bash runs it without a terminal and without stdin")
-    description: str | None = Field(None, description="What it does, in five to ten words")
+    description: str | None = Field(default=None, description="What it does, in five to ten words")
     timeout: Annotated[int, Field(gt=0)] | None = Field(
-        None, description=f"Milliseconds until it is ended; {DEFAULT_MS} by default, at most {_LONGEST_MS}"
+        default=None, description=f"Milliseconds until it is ended; {_DEFAULT_MS} by default, at most {_LONGEST_MS}"
     )
-    workdir: str | None = Field(None, description="Where to run it, instead of cd; the working directory by default")
+    workdir: str | None = Field(
+        default=None, description="Where to run it, instead of cd; the working directory by default"
+    )
 
 
 class BashTool:
     """Runs one shell line and tells how it ended, always: exit code, signal, timeout, and what is still running."""
 
-    name = "bash"
-    description = (
+    name: str = "bash"
+    description: str = (
         "Run a shell line with bash and get its output (stdout and stderr together), its exit code and its duration. "
         "Each call is a new shell: directories and variables do not carry over. Nothing can be typed into it, so use "
         "options that need no answer. Long output is cut in the middle. Processes that are left in the background go "
         "on running. Prefer read, edit, glob and grep for files."
     )
     kind: ToolKind = "execute"
-    params = BashParams
+    params: type[BashParams] = BashParams
 
     def summary(self, params: BashParams, workspace: Workspace) -> CallSummary:
         """The command as the title, and where it runs."""
@@ -55,7 +58,7 @@ class BashTool:
 
     async def preview(self, params: BashParams, context: ToolContext) -> Sequence[ToolCallContent]:
         """The whole line, since a title shows only its beginning."""
-        return [ToolContent(content=TextContent(text=fenced(params.command, "sh")))]
+        return [text_content(fenced(params.command, "sh"))]
 
     async def run(self, params: BashParams, context: ToolContext) -> ToolResult:
         """Run the line, showing the end of its output meanwhile."""
@@ -63,10 +66,10 @@ class BashTool:
             raise ToolError("command is empty. Nothing was run.")
 
         async def show(output: str) -> None:
-            content = ToolContent(content=TextContent(text=fenced(console_text(output))))
-            await context.emit(ToolCallProgress(tool_call_id=context.call_id, content=[content]))
+            content = [text_content(fenced(console_text(output)))]
+            await context.emit(ToolCallProgress(tool_call_id=context.call_id, content=content))
 
-        timeout = min(params.timeout or DEFAULT_MS, _LONGEST_MS) / 1000
+        timeout = min(params.timeout or _DEFAULT_MS, _LONGEST_MS) / 1000
         command = Command(params.command, _place(params, context.workspace), timeout, context.call_id)
         result = await context.workspace.run(command, show)
         output = head_and_tail(console_text(result.output)).rstrip("\n")
@@ -74,7 +77,7 @@ class BashTool:
         shown = f"{fenced(output)}\n{ending[0]}" if output else ending[0]
         return ToolResult(
             output="\n".join([output or "(no output)", *ending]),
-            content=[ToolContent(content=TextContent(text=shown))],
+            content=[text_content(shown)],
             is_error=result.exit_code != 0,
             size=result.total_bytes,
             data={

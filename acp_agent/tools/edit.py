@@ -60,7 +60,7 @@ class EditTool:
     async def preview(self, params: EditParams, context: ToolContext) -> Sequence[ToolCallContent]:
         """The change of the whole file."""
         change = await _change(params, context)
-        return diff_content(change.new.path, change.old, change.new.text)
+        return await to_thread.run_sync(diff_content, change.new.path, change.old, change.new.text)
 
     async def run(self, params: EditParams, context: ToolContext) -> ToolResult:
         """Edit the file as it is now, which need not be as it was at the preview."""
@@ -77,7 +77,7 @@ class EditTool:
         )
         return ToolResult(
             f"{'Created' if change.old is None else 'Edited'} {name}, {_places(change.lines)}.\n{shown}",
-            diff_content(change.new.path, change.old, change.new.text),
+            await to_thread.run_sync(diff_content, change.new.path, change.old, change.new.text),
             locations=[ToolCallLocation(path=str(change.new.path), line=first)],
         )
 
@@ -89,18 +89,22 @@ async def _change(params: EditParams, context: ToolContext) -> _Change:
     if not params.old_string and not await context.workspace.exists(path):
         return _Change(None, TextFile(path, params.new_string), (1,))
     file = await context.workspace.read_text(path)
-    name = name_for_model(context.workspace, path)
+    # A large file takes its time, in which the others go on.
+    return await to_thread.run_sync(_applied, params, file, name_for_model(context.workspace, path))
+
+
+def _applied(params: EditParams, file: TextFile, name: str) -> _Change:
     if not params.old_string and file.text:
         raise ToolError(f"oldString is empty, but {name} is not. Give the text to replace, or use write.")
     spans = find_spans(file.text, params.old_string) if params.old_string else [Span(0, 0)]
     if not spans:
-        nearest = await to_thread.run_sync(nearest_region, file.text, params.old_string)
+        nearest = nearest_region(file.text, params.old_string)
         raise ToolError(f"oldString is not in {name}. {nearest or 'Nothing there is like it.'}\nRead the file again.")
     lines = line_numbers(file.text, spans if params.replace_all else spans[:_LISTED])
     if len(spans) > 1 and not params.replace_all:
         raise ToolError(_ambiguous(name, file.text, lines, len(spans)))
     text = replace_spans(file.text, spans, params.new_string)
-    return _Change(file.text, TextFile(path, text, file.encoding, file.bom), lines)
+    return _Change(file.text, TextFile(file.path, text, file.encoding, file.bom), lines)
 
 
 def _ambiguous(name: str, text: str, lines: tuple[int, ...], count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from acp_agent.tools.truncate import clip_line
 
@@ -16,8 +16,7 @@ _MISS_LINES = 12
 _MISS_COMPARED = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A place in a text, as character offsets."""
 
     start: int
@@ -40,9 +39,10 @@ def find_spans(text: str, old: str) -> list[Span]:
 def replace_spans(text: str, spans: list[Span], new: str) -> str:
     """The text with `new` at every span, in the line endings of each span; every other character is as it was."""
     new = new.replace("\r\n", "\n")
+    one_style = "\r" not in text or "\n" not in new
     parts, at = [], 0
     for span in spans:
-        parts += [text[at : span.start], _in_style(text, span, new)]
+        parts += [text[at : span.start], new if one_style else _in_style(text, span, new)]
         at = span.end
     return "".join([*parts, text[at:]])
 
@@ -52,8 +52,6 @@ def _with_newlines(text: str) -> str:
 
 
 def _in_style(text: str, span: Span, new: str) -> str:
-    if "\r" not in text or "\n" not in new:
-        return new
     old = text[span.start : span.end]
     endings = _ENDINGS.findall(old)
     before, after = _with_newlines(old).split("\n"), new.split("\n")
@@ -91,9 +89,10 @@ def _common(left: list[str], right: list[str]) -> int:
 def line_numbers(text: str, spans: list[Span]) -> tuple[int, ...]:
     """The line on which each span begins, from 1."""
     numbers, line, at = [], 1, 0
+    newlines_only = "\r" not in text
     for span in spans:
         passed = text[at : span.start]
-        line += len(_ENDINGS.findall(passed)) if "\r" in text else passed.count("\n")
+        line += passed.count("\n") if newlines_only else len(_ENDINGS.findall(passed))
         at = span.start
         numbers.append(line)
     return tuple(numbers)
@@ -113,7 +112,7 @@ def numbered(lines: list[str], first: int, count: int, most_bytes: int) -> str:
 
 def nearest_region(text: str, old: str) -> str:
     """What the file has in the place that `old` probably meant, with line numbers; empty if nothing is like it."""
-    lines = _with_newlines(text).split("\n")
+    lines = _with_newlines(text).removesuffix("\n").split("\n")
     wanted = _with_newlines(old).strip("\n").split("\n")
     start, same = _most_common_lines(lines, wanted)
     if not same:

@@ -13,7 +13,17 @@ _ALWAYS_KEPT = frozenset(
 # Start-up files and options of a shell change what a checked command line means; the others open dialogs or force
 # colours on.
 _DROPPED = frozenset(
-    {"BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "SSH_ASKPASS", "GIT_ASKPASS", "FORCE_COLOR", "CLICOLOR_FORCE"}
+    {
+        "BASH_ENV",
+        "ENV",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "CDPATH",
+        "SSH_ASKPASS",
+        "GIT_ASKPASS",
+        "FORCE_COLOR",
+        "CLICOLOR_FORCE",
+    }
 )
 _DROPPED_PREFIXES = ("OPENCODE_", "ACP_AGENT_")
 

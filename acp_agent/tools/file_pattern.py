@@ -8,6 +8,9 @@ from collections.abc import Callable
 from acp_agent.tools.base import ToolError
 
 _LONGEST = 1000
+_MOST_WILDCARDS = 12  # the time of a match grows with each
+_TOKENS = re.compile(r"(?:^|(?<=[/{,]))\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]]*\]|\\.|.", re.DOTALL)
+_WILDCARDS = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def file_matcher(pattern: str) -> Callable[[str], bool]:
@@ -16,8 +19,8 @@ def file_matcher(pattern: str) -> Callable[[str], bool]:
     A pattern without `/` is one of the name alone. `*` stays within a part, `**` is any number of parts; a folder
     stands for all that is in it; a leading `!` turns the answer around.
     """
-    if len(pattern) > _LONGEST:
-        raise ToolError(f"The pattern is longer than {_LONGEST} characters.")
+    if len(pattern) > _LONGEST or pattern.count("*") > 2 * _MOST_WILDCARDS:
+        raise ToolError("The pattern of file names is too long or has too many wildcards. Make it simpler.")
     wanted, body = not pattern.startswith("!"), pattern.removeprefix("!").removeprefix("./")
     if body.endswith("/"):
         body += "**"
@@ -31,7 +34,7 @@ def file_matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def name_pattern(pattern: str) -> str | None:
-    """A pattern of the name alone which every path that matches has, for ripgrep to choose by; None if there is none."""
+    """A pattern of the name alone, which every path that matches satisfies; None if there is none."""
     last = pattern.rpartition("/")[2]
     if pattern.startswith("!") or not last or "**" in last or pattern.count("{") != last.count("{") or "\\" in last:
         return None
@@ -40,39 +43,25 @@ def name_pattern(pattern: str) -> str | None:
 
 def _translated(pattern: str) -> str:
     parts: list[str] = []
-    at, groups = 0, 0
-    while at < len(pattern):
-        character = pattern[at]
-        at += 1
-        if pattern.startswith("**/", at - 1) and (at == 1 or pattern[at - 2] == "/"):
-            parts.append("(?:[^/]+/)*")
-            at += 2
-        elif pattern.startswith("**", at - 1):
-            parts.append(".*")
-            at += 1
-        elif character == "*":
-            parts.append("[^/]*")
-        elif character == "?":
-            parts.append("[^/]")
-        elif character == "[":
-            end = pattern.find("]", at + 1 + pattern.startswith(("!", "^"), at))
-            if end < 0:
+    groups = 0
+    for token in _TOKENS.findall(re.sub(r"(?:\*\*/)+", "**/", pattern)):
+        match token:
+            case "[":
                 raise re.error("a bracket is not closed")
-            parts.append(_class(pattern[at:end]))
-            at = end + 1
-        elif character == "\\" and at < len(pattern):
-            parts.append(re.escape(pattern[at]))
-            at += 1
-        elif character == "{":
-            groups += 1
-            parts.append("(?:")
-        elif character == "," and groups:
-            parts.append("|")
-        elif character == "}" and groups:
-            groups -= 1
-            parts.append(")")
-        else:
-            parts.append(re.escape(character))
+            case "{":
+                groups += 1
+                parts.append("(?:")
+            case "," if groups:
+                parts.append("|")
+            case "}" if groups:
+                groups -= 1
+                parts.append(")")
+            case _ if token in _WILDCARDS:
+                parts.append(_WILDCARDS[token])
+            case _ if token[0] == "[":
+                parts.append(_class(token[1:-1]))
+            case _:
+                parts.append(re.escape(token[1:] if len(token) == 2 else token))
     if groups:
         raise re.error("a brace is not closed")
     return "".join(parts)

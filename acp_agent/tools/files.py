@@ -11,6 +11,7 @@ import anyio
 
 from acp_agent.schema import ToolCallLocation
 from acp_agent.tools.base import CallSummary, Subject
+from acp_agent.tools.truncate import encodable
 from acp_agent.tools.workspace import Workspace
 
 _locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
@@ -24,7 +25,7 @@ def file_lock(path: Path) -> anyio.Lock:
 def name_for_model(workspace: Workspace, path: Path) -> str:
     """The shortest name that a tool takes back: relative where that leads to the same file, else absolute."""
     shown = workspace.display(path)
-    return shown if workspace.resolve(shown) == path else path.as_posix()
+    return shown if workspace.resolve(shown) == path else encodable(path.as_posix())
 
 
 def file_summary(path_argument: str, workspace: Workspace, line: int | None = None) -> CallSummary:

@@ -25,7 +25,7 @@ class GlobParams(ToolParams):
     """Arguments of `glob`."""
 
     pattern: str = Field(min_length=1, description="For example `**/*.py` or `src/**/test_*.ts`")
-    path: str | None = Field(default=None, description="Folder to look in; the working directory by default")
+    path: str | None = Field(default=None, description="Directory to look in; the working directory by default")
 
 
 class GlobTool:
@@ -44,9 +44,7 @@ class GlobTool:
         if not params.path:
             return CallSummary(params.pattern)
         folder = workspace.resolve(params.path)
-        return CallSummary(
-            f"{params.pattern} in {workspace.display(folder)}", (ToolCallLocation(path=str(folder)),)
-        )
+        return CallSummary(f"{params.pattern} in {workspace.display(folder)}", (ToolCallLocation(path=str(folder)),))
 
     def subjects(self, params: GlobParams, workspace: Workspace) -> Sequence[Subject]:
         """The pattern; a folder outside the roots too."""
@@ -61,9 +59,11 @@ class GlobTool:
         """List the files."""
         workspace, pattern = context.workspace, params.pattern
         if os.path.isabs(pattern) or pattern.startswith("~"):
-            raise ToolError("pattern is relative to a folder: name the folder with path, and the pattern from there.")
+            raise ToolError(
+                "pattern is relative to a directory: name the directory with path, and the pattern from there."
+            )
         if ".." in pattern.split("/"):
-            raise ToolError("pattern cannot lead out of the folder: name another folder with path.")
+            raise ToolError("pattern cannot lead out of the directory: name another with path.")
         matches = file_matcher(pattern)
         folder = search_place(params.path, workspace)
         if not await to_thread.run_sync(is_folder, folder, workspace):
@@ -82,7 +82,7 @@ class GlobTool:
 
         found = await to_thread.run_sync(newest)
         if not found:
-            return ToolResult(f"No file matches {pattern} in {workspace.display(folder)}.")
+            return ToolResult(f"No file in {workspace.display(folder)} matches {pattern}")
         text = "\n".join(name_for_model(workspace, path) for path in found[:_MOST])
         if len(found) > _MOST:
             text += f"\n({len(found) - _MOST} more; narrow the pattern)"

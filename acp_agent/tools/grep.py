@@ -16,7 +16,7 @@ from acp_agent.tools.diffs import text_content
 from acp_agent.tools.file_pattern import file_matcher, name_pattern
 from acp_agent.tools.files import name_for_model, outside_subjects
 from acp_agent.tools.search import SearchResult, is_folder, search, search_place
-from acp_agent.tools.truncate import MAX_BYTES, clip_line, fenced, size
+from acp_agent.tools.truncate import MAX_BYTES, encodable, fenced, size
 from acp_agent.tools.workspace import Workspace
 
 _MOST = 100
@@ -28,7 +28,7 @@ class GrepParams(ToolParams):
     """Arguments of `grep`."""
 
     pattern: str = Field(min_length=1, description="Regular expression in Rust's syntax, for one line")
-    path: str | None = Field(default=None, description="Folder or file to look in; the working directory by default")
+    path: str | None = Field(default=None, description="Directory or file to look in; the working directory by default")
     include: str | None = Field(default=None, description="Only files that match, for example `*.{ts,tsx}`")
 
 
@@ -87,9 +87,11 @@ class GrepTool:
         matches = await to_thread.run_sync(_matches, result, folder, included)
         if result.failed and not matches:
             raise ToolError(f"The search failed: {result.complaints or 'ripgrep gave no reason'}")
+        if not matches and b": binary file matches" in result.output:
+            return ToolResult(f"{workspace.display(place)} is a binary file that matches; its lines are not shown.")
         if not matches:
-            inside = f" in files that match {params.include}" if included else ""
-            return ToolResult(f"No match for {params.pattern} in {workspace.display(place)}{inside}.")
+            only = f" ({params.include} only)" if included else ""
+            return ToolResult(f"No line in {workspace.display(place)}{only} matches {params.pattern}")
         lines = _lines(matches, workspace)
         text = "\n".join(lines)
         if len(matches) > len(lines):
@@ -124,7 +126,8 @@ def _lines(matches: Sequence[Match], workspace: Workspace) -> list[str]:
     lines: list[str] = []
     room = MAX_BYTES
     for path, number, text in matches[:_MOST]:
-        line = f"{name_for_model(workspace, path)}:{number}: {clip_line(text, _LONGEST_LINE)}"
+        shown = text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
+        line = f"{name_for_model(workspace, path)}:{number}: {shown}"
         room -= size(line) + 1
         if room < 0:
             break
@@ -136,4 +139,7 @@ def _locations(matches: Sequence[Match]) -> list[ToolCallLocation]:
     firsts: dict[Path, int] = {}
     for path, number, _ in matches[:_MOST]:
         firsts.setdefault(path, number)
-    return [ToolCallLocation(path=str(path), line=number) for path, number in list(firsts.items())[:_MOST_LOCATIONS]]
+    return [
+        ToolCallLocation(path=encodable(str(path)), line=number)
+        for path, number in list(firsts.items())[:_MOST_LOCATIONS]
+    ]

@@ -11,11 +11,12 @@ from pathlib import Path
 from anyio import to_thread
 
 from acp_agent.tools.base import ToolError
-from acp_agent.tools.nearest import nearest_names
+from acp_agent.tools.nearest import missing
 from acp_agent.tools.process import run_shell
 from acp_agent.tools.process_table import ProcessTable
 from acp_agent.tools.replace_file import replace_file
 from acp_agent.tools.text_codec import decode, encode
+from acp_agent.tools.truncate import encodable
 from acp_agent.tools.workspace import Command, CommandResult, TextFile
 
 _LARGEST_TEXT = 64 * 1024 * 1024
@@ -57,8 +58,8 @@ class LocalWorkspace:
         """The path relative to its root (`.` for the root itself), else absolute; with `/` on every platform."""
         for root in (*self.roots, *(Path(os.path.realpath(root)) for root in self.roots)):
             if _below(_parts(str(path)), _parts(str(root))):
-                return Path(*path.parts[len(root.parts) :]).as_posix()
-        return path.as_posix()
+                return encodable(Path(*path.parts[len(root.parts) :]).as_posix())
+        return encodable(path.as_posix())
 
     async def read_bytes(self, path: Path, limit: int) -> bytes:
         """The first `limit` bytes. Raises `ToolError` for what is missing or no file."""
@@ -107,9 +108,7 @@ class LocalWorkspace:
             with open(path, "rb") as file:
                 return file.read(limit)
         except (FileNotFoundError, NotADirectoryError):
-            names = [self.display(found) for found in nearest_names(path, self.roots)]
-            hint = f" Did you mean {' or '.join(names)}?" if names else ""
-            raise ToolError(f"There is no file {shown}.{hint}") from None
+            raise ToolError(missing("file", path, self)) from None
         except OSError as error:
             raise ToolError(f"{shown} cannot be read: {error.strerror or error}.") from error
 

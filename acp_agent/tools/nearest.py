@@ -6,9 +6,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from acp_agent.tools.workspace import Workspace
+
 _MOST = 3
 _LOOKED_AT = 20_000
 _SKIPPED = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "target", ".mypy_cache", ".tox"})
+
+
+def missing(what: str, path: Path, workspace: Workspace) -> str:
+    """The sentence for the model about a path that is not there, with the nearest names."""
+    names = [workspace.display(found) for found in nearest_names(path, workspace.roots)]
+    hint = f" Did you mean {' or '.join(names)}?" if names else ""
+    return f"There is no {what} {workspace.display(path)}.{hint}"
 
 
 def nearest_names(path: Path, roots: Sequence[Path]) -> list[Path]:

@@ -6,6 +6,7 @@ the background may hold the pipe for hours.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -100,7 +101,7 @@ def _start_failure(command: Command, error: OSError | ValueError) -> str:
         return "The command holds a character that no process can be given (NUL, or half of a surrogate pair)."
     if not command.cwd.is_dir():
         return f"The command was not started: {command.cwd} is not a directory."
-    if isinstance(error, OSError) and error.errno == 7:
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
         return (
             f"The command was not started: {len(command.line)} characters are more than the system takes. "
             "Write them to a file with the write tool and run that file."

@@ -32,6 +32,8 @@ _FIRST_LOOK = 0.01
 _LONGEST_LOOK = 0.08
 _CLOSE_GRACE = 0.3
 _KILLED_WITHIN = 0.5
+# Elsewhere the list of processes is made by another program, or not at all.
+_LISTED = sys.platform == "linux"
 
 
 class ProcessTable:
@@ -87,7 +89,6 @@ class ProcessTable:
 
         Takes at most half a second more, and is not cancelled.
         """
-        _signal_group(pid, force=False)
         with anyio.CancelScope(shield=True):
             await self._end(pid, call_id, grace)
         self._running.pop(pid, None)
@@ -96,35 +97,48 @@ class ProcessTable:
         """End everything that was started and still runs, within a second. The table can be used again afterwards."""
         if not self._adopting:
             return
-        for pid in self._running:
-            _signal_group(pid, force=False)
         with anyio.CancelScope(shield=True):
             await self._end(None, "", _CLOSE_GRACE)
         self._left.clear()
 
     def kill_all_now(self) -> None:
         """Kill everything that was started and still runs, without waiting: for a process that must exit now."""
-        for pid in self._running:
-            _signal_group(pid, force=True)
+        if not self._adopting:
+            return
+        known: dict[int, Process] = {}
         for _ in range(3):
-            alive = [process for process in self._find(None, "") if not process.zombie]
+            alive = [process for process in self._find(None, "", None, known) if not process.zombie]
+            for pid in self._running:
+                _signal_group(pid, force=True)
             if not alive:
                 return
             _signal(alive, force=True)
+            known.update((process.pid, process) for process in alive)
 
     async def _end(self, pid: int | None, call_id: str, grace: float) -> None:
-        if not await self._gone(pid, call_id, grace, force=False):
-            if pid is not None:
-                _signal_group(pid, force=True)
-            await self._gone(pid, call_id, _KILLED_WITHIN, force=True)
+        known: dict[int, Process] = {}
+        if not await self._gone(pid, call_id, grace, known, force=False):
+            await self._gone(pid, call_id, _KILLED_WITHIN, known, force=True)
 
-    async def _gone(self, pid: int | None, call_id: str, seconds: float, *, force: bool) -> bool:
-        """Signal what is found, look again until nothing lives or the time is over."""
-        signalled: dict[int, Process] = {}
+    async def _gone(
+        self, pid: int | None, call_id: str, seconds: float, known: dict[int, Process], *, force: bool
+    ) -> bool:
+        """Signal what is found, look again until nothing lives or the time is over. Adds what it found to `known`.
+
+        The look comes before the first signal: once its parent is dead, a child without the marker is a stranger.
+        """
+        signalled: set[int] = set()
+        groups = list(self._running) if pid is None else [pid]
         pause = _FIRST_LOOK
         deadline = anyio.current_time() + seconds
         while True:
-            found = await to_thread.run_sync(self._find, pid, call_id, None, signalled)
+            found = await to_thread.run_sync(self._find, pid, call_id, None, known)
+            known.update((process.pid, process) for process in found)
+            if not _LISTED or force:
+                for group in groups:
+                    _signal_group(group, force=force)
+                signalled.update(process.pid for process in found if process.group in groups)
+                groups = []
             alive = [process for process in found if not process.zombie]
             _reap(process for process in found if process.pid not in self._running)
             if not alive:
@@ -132,7 +146,7 @@ class ProcessTable:
             # Once is enough for a request, and a second one would cut the process's own clean-up short. A kill is
             # repeated, since a process may have been born between two looks.
             _signal([process for process in alive if force or process.pid not in signalled], force=force)
-            signalled.update((process.pid, process) for process in alive)
+            signalled.update(process.pid for process in alive)
             if anyio.current_time() + pause >= deadline:
                 return False
             await anyio.sleep(pause)

@@ -16,7 +16,7 @@ from acp_agent.tools.base import CallSummary, Subject, ToolContext, ToolError, T
 from acp_agent.tools.diffs import text_content
 from acp_agent.tools.files import file_subjects, file_summary, name_for_model
 from acp_agent.tools.text_codec import is_binary
-from acp_agent.tools.truncate import MAX_BYTES, MAX_LINES, clip_line, fenced, size
+from acp_agent.tools.truncate import MAX_BYTES, MAX_LINES, clip_line, encodable, fenced, size
 from acp_agent.tools.workspace import Workspace
 
 _IMAGES = {
@@ -89,7 +89,8 @@ def _text(path: Path, text: str, params: ReadParams, workspace: Workspace) -> To
         raise ToolError(f"{workspace.display(path)} has {len(lines)} lines; offset {first} is behind its end.")
     chosen: list[str] = []
     room = MAX_BYTES
-    for number, line in enumerate(lines[first - 1 : first - 1 + params.limit], first):
+    count = min(params.limit or MAX_LINES, MAX_LINES)
+    for number, line in enumerate(lines[first - 1 : first - 1 + count], first):
         shown = clip_line(line)
         room -= size(shown) + len(str(number)) + 3
         if room < 0:
@@ -113,7 +114,7 @@ def file_lines(text: str) -> list[str]:
 def _listing(path: Path, workspace: Workspace) -> ToolResult:
     try:
         with os.scandir(path) as entries:
-            names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries)
+            names = sorted(encodable(f"{entry.name}/" if entry.is_dir() else entry.name) for entry in entries)
     except OSError as error:
         raise ToolError(f"{workspace.display(path)} cannot be listed: {error.strerror or error}.") from error
     shown = names[:_MOST_ENTRIES]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from acp_agent.tools.shell_reader import RawCommand, raw_commands
-from acp_agent.tools.shell_words import Unparsable, Word, without_braces
+from acp_agent.tools.shell_words import EXPANDED, Unparsable, Word, without_braces
 from acp_agent.tools.shell_wrappers import run_by
 
 UNKNOWN_PROGRAM = "it cannot be told which program it runs"
@@ -24,6 +24,7 @@ GIT_OPTIONS = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", 
 _DEEPEST = 8
 _SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh", "mksh", "ash", "rbash", "fish"})
 _PIPES = ("|", "|&")
+_FOLDER = re.compile(r"\$(?:\w+|\{\w+\})/(?=.*[^/]$)")
 
 
 _TAKE_SCRIPTS = frozenset({"su", "runuser", "script", "flock"})
@@ -58,7 +59,7 @@ def simple_commands(line: str) -> tuple[Sequence[SimpleCommand], str | None]:
     The second value says why a part of the line could not be read, or is None.
     """
     reading = _Reading()
-    reading.line(line, 0)
+    reading.line(line, 0, None)
     return reading.found, reading.problem
 
 
@@ -69,24 +70,27 @@ class _Reading:
         self.found: list[SimpleCommand] = []
         self.problem: str | None = None
 
-    def line(self, text: str, depth: int) -> None:
-        """Read a line or a script."""
+    def line(self, text: str, depth: int, outer: RawCommand | None) -> None:
+        """Read a line, or a script whose commands read what `outer` reads."""
         if depth > _DEEPEST:
             self.problem = self.problem or "it is nested too deeply"
             return
         commands, problem = raw_commands(text)
         self.problem = self.problem or problem
+        groups = [raw for raw in commands if raw.stdin is not None and not raw.words]
         for raw in commands:
+            raw.fed = raw.before in _PIPES
+            if outer is not None and raw.stdin is None and not raw.fed:
+                raw.stdin, raw.fed = _standard_input(outer), outer.fed
             try:
                 words = _program_words(raw.words)
             except Unparsable as error:
                 self.problem = self.problem or str(error)
                 words = tuple(raw.words)
             self._command(SimpleCommand(raw.text, words, raw), depth)
-        fed = [raw for raw in commands if raw.stdin is not None and not raw.words]
-        if fed and any(_reads_script(command) for command in self.found):
-            for raw in fed:  # the here-document of a group, in which a shell reads it
-                self.line(raw.stdin or "", depth + 1)
+        if groups and any(_takes_input(command) for command in self.found):
+            for raw in groups:  # the here-document of a group, in which a shell reads it
+                self.line(raw.stdin or "", depth + 1, None)
 
     def _command(self, command: SimpleCommand, depth: int) -> None:
         if command.words and _unknown(command.words[0]):
@@ -98,8 +102,9 @@ class _Reading:
         plain = _plain(command)
         if plain is not None:
             self.found.append(SimpleCommand(plain, command.words, command.raw, command.unread))
-        if script:
-            self.line(script, depth + 1)
+        if script is not None:
+            self.line(script, depth + 1, command.raw)
+            return
         fed = _standard_input(command.raw) if command.name == "xargs" else None
         for words in run_by(command.name, command.arguments, fed or ""):
             self._inner(words, command.raw, depth + 1)
@@ -122,10 +127,10 @@ def _joined(words: Sequence[Word]) -> str:
 
 
 def _unknown(word: Word) -> bool:
-    """Whether the program's name, its folder aside, depends on a variable or on which files there are."""
-    name = word.mask[word.value.rfind("/") + 1 :]
-    bare = Word(word.value[word.value.rfind("/") + 1 :], name)
-    return not bare.literal or (bare.wild and bare.value not in ("[", "[["))
+    """Whether the program depends on a variable, other than one for its folder, or on which files there are."""
+    folder = _FOLDER.match(word.value)
+    mask = word.mask[folder.end() :] if folder else word.mask
+    return EXPANDED in mask or (Word(mask, mask).wild and word.value not in ("[", "[["))
 
 
 def _plain(command: SimpleCommand) -> str | None:
@@ -180,11 +185,15 @@ def _reads_script(command: SimpleCommand) -> bool:
     if command.name not in _SHELLS:
         return False
     given, script = _shell_arguments(command.arguments)
-    if script is not None:
-        return False
-    if given:
+    if script is None and given:
         return _from_elsewhere(given[0])
-    return command.raw.stdin is None and command.raw.before in _PIPES
+    return script is None and command.raw.stdin is None and command.raw.fed
+
+
+def _takes_input(command: SimpleCommand) -> bool:
+    """Whether it is a shell that reads its script from its input."""
+    given, script = _shell_arguments(command.arguments)
+    return command.name in _SHELLS and script is None and not given
 
 
 def _from_elsewhere(word: Word) -> bool:

@@ -22,7 +22,7 @@ _TOUCHES_PATHS = frozenset(
     {"cd", "pushd", "rm", "rmdir", "cp", "mv", "mkdir", "touch", "chmod", "chown", "cat", "ln", "tee"}
 )
 _DEVICE = re.compile(r"/dev/(?:(?:sd|hd|vd|xvd|nvme|mmcblk|disk|rdisk|dm-|md|loop)[\w-]*|(?:mapper|disk)/.+)")
-_HARMLESS_DEVICES = re.compile(r"/dev/(?:null|stdout|stderr|tty|zero|full|(?:fd|shm|pts)/.*)")
+_HARMLESS_DEVICES = re.compile(r"/dev/(?:null|stdin|stdout|stderr|tty|zero|full|u?random|(?:fd|shm|pts)/.*)")
 _FORK_BOMB = re.compile(
     r"(?<![\w:.])([\w:.]+)\s*\(\s*\)\s*\{[^}]{0,200}(?<![\w:.])\1\s*\|\s*&?\s*\1(?![\w:.])[^}]{0,200}&[^}]{0,200}\}"
     r"|\bfunction\s+([\w:.]+)\s*(?:\(\s*\)\s*)?\{[^}]{0,200}(?<![\w:.])\2\s*\|\s*&?\s*\2(?![\w:.])[^}]{0,200}&[^}]{0,200}\}"
@@ -274,7 +274,7 @@ def _path(word: Word, place: Path | None, *, whole: bool) -> Path | None:
         known = head + rest[:unknown]
         if whole or "/" not in known:
             return None
-        path = known.rpartition("/")[0] or "/"
+        path = f"{known.rpartition('/')[0]}/*"
     if not os.path.isabs(path) and place is None:
         return None
     try:

@@ -31,8 +31,8 @@ class RawCommand:
     """One simple command as written.
 
     `scope` names the subshells that it stands in, from the outside in. `before` and `after` are the operators around
-    it, `fed_by` the command whose output it reads, `stdin` the text of its here-document. `conditional` commands may
-    be left out by a branch or a loop.
+    it, `fed_by` the command whose output it reads, `stdin` the text of its here-document, `fed` is true if it reads
+    what cannot be known. `conditional` commands may be left out by a branch or a loop.
     """
 
     source: str
@@ -46,11 +46,12 @@ class RawCommand:
     after: str = ""
     fed_by: RawCommand | None = None
     stdin: str | None = None
+    fed: bool = False
 
     @property
     def text(self) -> str:
         """The command as it stands in the source, redirections and assignments included."""
-        return self.source[max(self.start, 0) : self.end].strip()
+        return self.source[max(self.start, 0) : self.end].strip(" \t\n")
 
     def extend(self, start: int, end: int) -> None:
         """Take this stretch of the source in."""

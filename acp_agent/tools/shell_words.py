@@ -25,7 +25,7 @@ _BACKTICKS = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 _ANSI_C_TEXT = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _ANSI_C_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
 _ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
-_SEQUENCE = re.compile(r"(-?\d{1,6})\.\.(-?\d{1,6})|([A-Za-z])\.\.([A-Za-z])")
+_SEQUENCE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})|([A-Za-z])\.\.([A-Za-z])")
 
 
 class Unparsable(Exception):
@@ -203,8 +203,14 @@ class WordReader(ABC):
         self.down()
         self.at += 1
         while self.at < len(self.source) and self.source[self.at] != ")":
-            if self.source[self.at] in _WORD_END and not self.at_process():
+            character = self.source[self.at]
+            if character == "#":
+                end = self.source.find("\n", self.at)
+                self.at = len(self.source) if end < 0 else end
+            elif character in " \t\n":
                 self.at += 1
+            elif character in _WORD_END and not self.at_process():
+                raise Unparsable("an operator stands inside an array")
             else:
                 self.word()
         if self.at >= len(self.source):

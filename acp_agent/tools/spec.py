@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from acp_agent.llm.provider import ToolSpec
 from acp_agent.tools.base import Tool, ToolError, ToolParams
+from acp_agent.tools.truncate import encodable
 
 P = TypeVar("P", bound=ToolParams)
 
@@ -54,6 +55,10 @@ def parse_arguments(tool: Tool[P], text: str) -> P:
         value = _decoded(tool.name, value)
     if not isinstance(value, dict):
         raise ToolError(f"The arguments of {tool.name} must be a JSON object, not {_kind(value)}.")
+    broken = [encodable(name) for name, part in value.items() if not _encodable({name: part})]
+    if broken:
+        # No file, process or client could be given it.
+        raise ToolError(f"The arguments of {tool.name} hold half of a surrogate pair, in {', '.join(broken)}.")
     try:
         return tool.params.model_validate(value)
     except ValidationError as error:
@@ -72,6 +77,14 @@ def _decoded(name: str, text: str) -> Any:
         ) from None
     except (ValueError, RecursionError):
         raise ToolError(f"The arguments of {name} cannot be read: too deep, or a number too long.") from None
+
+
+def _encodable(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _explain(tool: Tool[Any], value: dict[str, Any], error: ValidationError) -> str:

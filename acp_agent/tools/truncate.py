@@ -39,6 +39,11 @@ def clip_bytes(text: str, limit: int) -> str:
     return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
+def encodable(text: str) -> str:
+    """The text with what UTF-8 has no place for, such as undecodable bytes in a file's name, as U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def size(text: str) -> int:
     """Bytes of the text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

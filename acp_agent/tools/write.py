@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anyio import to_thread
 from pydantic import Field
 
 from acp_agent.schema import ToolCallContent, ToolCallLocation, ToolKind
@@ -42,7 +43,7 @@ class WriteTool:
     async def preview(self, params: WriteParams, context: ToolContext) -> Sequence[ToolCallContent]:
         """The change of the whole file."""
         old, new = await _change(params, context)
-        return diff_content(new.path, None if old is None else old.text, new.text)
+        return await to_thread.run_sync(diff_content, new.path, None if old is None else old.text, new.text)
 
     async def run(self, params: WriteParams, context: ToolContext) -> ToolResult:
         """Write it."""
@@ -53,7 +54,7 @@ class WriteTool:
         verb = "Created" if old is None else "Replaced"
         return ToolResult(
             f"{verb} {name_for_model(context.workspace, new.path)} ({lines} lines).",
-            diff_content(new.path, None if old is None else old.text, new.text),
+            await to_thread.run_sync(diff_content, new.path, None if old is None else old.text, new.text),
             locations=[ToolCallLocation(path=str(new.path), line=1)],
         )
 

@@ -246,13 +246,15 @@ async def test_whatever_is_no_yes_is_a_no(rig: Rig, answer: dict[str, Any]) -> N
 
 async def test_an_option_that_was_not_offered_approves_nothing(rig: Rig) -> None:
     """A dangerous line is never to be remembered, so `allow_always` is not among the options."""
-    async with rig.client(tools(call("bash", command="rm -rf /", description="x")), "Ok.") as client:
+    line = f"rm -rf {rig.cwd}"
+    async with rig.client(tools(call("bash", command=line, description="x")), "Ok.") as client:
         _session, prompt = await _started(rig, client)
         asked = await client.see_method("session/request_permission")
         assert [each["optionId"] for each in asked["params"]["options"]] == ["allow_once", "reject_once"]
         await client.send({"jsonrpc": "2.0", "id": asked["id"], **_selected("allow_always")})
         await client.response(prompt)
         assert client.updates("tool_call_update")[-1]["status"] == "failed"
+        assert rig.cwd.is_dir()
 
 
 async def test_a_yes_lets_an_edit_run_whose_question_showed_the_diff(rig: Rig) -> None:
@@ -269,6 +271,22 @@ async def test_a_yes_lets_an_edit_run_whose_question_showed_the_diff(rig: Rig) -
             "newText": "x\n",
         }
         assert (rig.cwd / "a.txt").read_text() == "x\n"
+
+
+async def test_the_second_question_about_a_file_shows_it_as_the_first_edit_left_it(rig: Rig) -> None:
+    rig.config = {"permission": {"edit": "ask"}}
+    (rig.cwd / "a.txt").write_text("a b\n")
+    edits = [call("edit", filePath="a.txt", oldString=letter, newString=letter.upper()) for letter in "ab"]
+    async with rig.client(tools(*edits), "Ok.") as client:
+        client.answers["session/request_permission"] = choose("allow_once")
+        _session, prompt = await _started(rig, client)
+        await client.response(prompt)
+        first, second = (
+            message["params"]["toolCall"]["content"][0]
+            for _, message in client.lines
+            if message.get("method") == "session/request_permission"
+        )
+        assert (first["oldText"], second["oldText"], second["newText"]) == ("a b\n", first["newText"], "A B\n")
 
 
 async def test_our_request_ids_are_strings(rig: Rig) -> None:

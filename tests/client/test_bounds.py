@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from acp_agent.client.bounds import MAX_LINE_BYTES, bounded, bounded_tool_call, merge
 from acp_agent.rpc.messages import encode
@@ -180,10 +180,11 @@ def test_merging_never_loses_or_reorders_anything(updates: list[dict[str, Any]])
     merged = [item.message["params"] for item in outbox._items if item.message["method"] == "session/update"]
     assert _seen(merged) == _seen(updates)
     assert list(_seen(merged)) == list(_seen(updates))
-    for first, second in zip(merged, merged[1:], strict=False):
+    for first, second in pairwise(merged):
         assert merge("session/update", first, second) is None, "what could be joined was joined"
 
 
+@example(texts=[400_000, 400_000], letter="🙂")
 @given(texts=st.lists(st.integers(0, 700_000), min_size=2, max_size=6), letter=st.sampled_from("aé🙂\n"))
 @settings(max_examples=20, deadline=None)
 def test_merging_makes_no_line_too_long(texts: list[int], letter: str) -> None:

@@ -82,9 +82,12 @@ async def test_a_client_that_offers_no_files_gets_no_request_about_them(tmp_path
     (rig.cwd / "a.txt").write_text("one\n")
     steps = [
         tools(call("read", filePath="a.txt")),
-        tools(call("edit", filePath="a.txt", oldString="one", newString="two"), call("bash", command="true", description="x")),
+        tools(
+            call("edit", filePath="a.txt", oldString="one", newString="two"),
+            call("bash", command="true", description="x"),
+        ),
         "Ok.",
-    ]  # fmt: skip
+    ]
     async with rig.client(*steps) as client:
         await client.initialize(**said)
         session = await client.new(rig.cwd)

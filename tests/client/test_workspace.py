@@ -139,9 +139,18 @@ async def test_what_is_not_offered_is_not_asked_for(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "new\n"
 
 
-async def test_a_write_that_the_editor_refuses_goes_to_the_disk(tmp_path: Path) -> None:
+async def test_a_write_that_the_editor_refuses_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old\n")
     editor = Editor()
-    editor.answer = lambda _method, _params: RpcError(-32603, "read-only buffer")
+    editor.answer = lambda _method, _params: RpcError(-32603, "the user declined")
+    with pytest.raises(ToolError, match=r"did not write a\.txt: the user declined"):
+        await _workspace(tmp_path, editor, BOTH).write_text(TextFile(tmp_path / "a.txt", "new\n"))
+    assert (tmp_path / "a.txt").read_text() == "old\n"
+
+
+async def test_a_write_that_the_editor_does_not_know_goes_to_the_disk(tmp_path: Path) -> None:
+    editor = Editor()
+    editor.answer = lambda _method, _params: RpcError(-32601, "Method not found")
     await _workspace(tmp_path, editor, BOTH).write_text(TextFile(tmp_path / "a.txt", "new\n"))
     assert (tmp_path / "a.txt").read_text() == "new\n"
     assert len(editor.asked) == 1
@@ -165,7 +174,7 @@ async def test_a_byte_order_mark_stays_one_mark_when_a_write_falls_back_to_the_d
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbftext\n")
     editor = Editor()
     editor.answer = lambda method, _params: (
-        {"content": handed_over} if method == "fs/read_text_file" else RpcError(-32603, "no")
+        {"content": handed_over} if method == "fs/read_text_file" else RpcError(-32601, "no")
     )
     workspace = _workspace(tmp_path, editor, BOTH)
     file = await workspace.read_text(tmp_path / "a.txt")

@@ -10,8 +10,11 @@ import anyio
 import pytest
 
 from acp_agent.llm.scripted import Scripted
+from acp_agent.rpc.messages import RpcError
+from acp_agent.schema import TextContent
+from acp_agent.session.manager import SessionManager
 from tests.harness import RawClient, Rig, call, kinds, tools
-from tests.session.unit import NoteTool, hold
+from tests.session.unit import NoteTool, bench, hold
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +135,37 @@ async def test_a_choice_right_behind_a_prompt_to_an_unopened_session_does_not_wa
         await client.see("agent_message_chunk")
         await client.notify("session/cancel", {"sessionId": session})
         assert (await client.response(prompt))["result"] == {"stopReason": "cancelled"}
+
+
+async def test_a_prompt_that_is_cancelled_while_it_opens_a_session_does_not_cost_the_next_one(tmp_path: Path) -> None:
+    entered, released = anyio.Event(), anyio.Event()
+
+    class SlowOpening:
+        async def state(self, *_: Any) -> Any:
+            entered.set()
+            await released.wait()
+            return it.state
+
+        def restore(self, *_: Any) -> None:
+            return None
+
+    reasons = []
+    async with bench(tmp_path, {"text": "Hi."}) as it, anyio.create_task_group() as tasks:
+        opening: Any = SlowOpening()
+        opening.services = it.state.services
+        sessions = SessionManager(opening, tasks)
+        session = sessions.get("ses")
+        first, second = (session.prompt([TextContent(text="x")], it.client) for _ in range(2))
+        with anyio.fail_after(5):
+            await entered.wait()
+            first.cancel()
+            with pytest.raises(RpcError):
+                await first.result()
+            released.set()
+            reasons.append(await second.result())
+            assert sessions.get("ses") is session
+            await sessions.close_all()
+    assert reasons == ["end_turn"]
 
 
 async def test_closing_ends_the_turn_as_cancelled_and_then_answers(rig: Rig) -> None:
@@ -278,7 +312,7 @@ async def test_a_load_shows_what_was_shown_live(rig: Rig) -> None:
         assert len(results) > len(live)
 
 
-async def test_a_load_of_an_open_session_waits_for_its_turn_and_shows_it(rig: Rig) -> None:
+async def test_a_load_of_a_busy_session_shows_what_is_there_so_far_and_does_not_wait(rig: Rig) -> None:
     released = anyio.Event()
 
     async def gate() -> None:
@@ -290,10 +324,11 @@ async def test_a_load_of_an_open_session_waits_for_its_turn_and_shows_it(rig: Ri
         session = await client.new(rig.cwd)
         prompt = await client.begin("session/prompt", client.text_prompt(session))
         load = await client.begin("session/load", opened(session, rig.cwd))
+        await client.response(load)
+        assert kinds(client.updates()) == ["user_message_chunk"]
         released.set()
         await client.response(prompt)
-        await client.response(load)
-        assert kinds(client.updates()) == ["agent_message_chunk", "user_message_chunk", "agent_message_chunk"]
+        assert kinds(client.updates()) == ["user_message_chunk", "agent_message_chunk"]
 
 
 # The process died: the store as it is in the middle of a turn is what the next process finds.
@@ -328,8 +363,8 @@ async def test_after_a_kill_in_the_stream_everything_shown_is_there_and_the_next
             return row[0] if row else ""
 
         with anyio.fail_after(5):
-            while "Half of it" not in draft():
-                await anyio.sleep(0.01)
+            while "Half of it" not in await anyio.to_thread.run_sync(draft):
+                continue
         await _copy_in_the_middle(rig, client, after.store)
         live = canonical(client.updates())
     after.provider = Scripted([{"text": "Going on."}])

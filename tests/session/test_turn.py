@@ -266,6 +266,10 @@ async def test_a_defect_of_a_tool_costs_one_call_and_not_the_turn(tmp_path: Path
 # Cancelled in every state: what was shown is closed and recorded, and the next request's history is valid.
 
 
+async def _noted(it: Any, reasons: list[str]) -> None:
+    reasons.append(await it.run())
+
+
 async def _cancelled(it: Any, when: Any) -> None:
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
@@ -377,24 +381,39 @@ async def test_cancelled_while_the_client_lags_a_finished_call_keeps_its_one_res
         await _sends_a_valid_history_afterwards(it)
 
 
+async def test_cancelled_while_a_result_waits_for_the_disk_the_result_stays(tmp_path: Path) -> None:
+    waiting, free = anyio.Event(), anyio.Event()
+
+    async def slow(found: Any) -> None:
+        if any(event.type == "tool_call_final" for event in found):
+            waiting.set()
+            await free.wait()
+
+    async with bench(tmp_path, tools(call("note", text="it worked")), tools=[NoteTool()]) as it:
+        it.store.slow = slow
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(it.run)
+                await waiting.wait()
+                tasks.cancel_scope.cancel()
+                free.set()
+        assert it.outcomes() == [[("it worked", False)]]
+        assert list(it.client.calls().values()) == [["pending", "in_progress", "completed"]]
+        await _sends_a_valid_history_afterwards(it)
+
+
 async def test_a_cancellation_never_tears_the_record_from_the_history(tmp_path: Path) -> None:
     """Cancel behind each number of checkpoints that a turn with a tool passes: at every one of them all holds."""
-    ended = False
+    reasons: list[str] = []
     checkpoints = 0
-    while not ended:
+    while not reasons:
         steps = [{**tools(call("note", text="a"), text="One "), "thinking": "Hm."}, {"text": "Two."}]
         async with bench(tmp_path, *steps, tools=[NoteTool()]) as it:
-            reason = []
-
-            async def run() -> None:
-                reason.append(await it.run())
-
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(run)
+                tasks.start_soon(_noted, it, reasons)
                 for _ in range(checkpoints):
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
-            ended = bool(reason)
             shown = it.client.calls()
             assert all(states[-1] in ("completed", "failed") for states in shown.values()), (checkpoints, shown)
             record = [event for _, event in history.holding(it.store.records.get("ses", []))]

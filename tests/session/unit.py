@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ class MemoryStore:
         self.drafts: dict[str, Draft] = {}
         self.draft_times: list[tuple[float, str]] = []
         self.durable: list[str] = []
+        self.slow: Callable[[Sequence[Event]], Awaitable[None]] | None = None
         self.fails: Callable[[Sequence[Event]], bool] = lambda _events: False
         self._new_id = counting_ids()
 
@@ -55,6 +56,8 @@ class MemoryStore:
 
     async def append(self, session: str, events: Sequence[Event], *, durable: bool = False) -> str:
         await checkpoint()
+        if self.slow is not None:
+            await self.slow(events)
         if self.fails(events):
             raise StoreError("The disk is full.")
         record = self.records.setdefault(session, [])
