@@ -65,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("-c", "--continue", dest="last", action="store_true", help="go on with the latest session here")
     which.add_argument("-s", "--session", metavar="ID", help="go on with this session")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one session/update a line")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json: one update a line, then the session id and stop reason",
+    )
     return parser
 
 
@@ -78,7 +83,7 @@ async def _run(app: App, arguments: argparse.Namespace, message: str) -> int:
         tasks.start_soon(app.serve, theirs, Handshake())
         tasks.start_soon(connection.run)
         try:
-            status = await _converse(connection, arguments, message)
+            status = await _converse(connection, arguments, message, printer)
         except RpcError as error:
             if not printer.said_something:
                 print(f"agent run: {error.message}", file=sys.stderr)
@@ -88,7 +93,7 @@ async def _run(app: App, arguments: argparse.Namespace, message: str) -> int:
     return status
 
 
-async def _converse(connection: Connection, arguments: argparse.Namespace, message: str) -> int:
+async def _converse(connection: Connection, arguments: argparse.Namespace, message: str, printer: Printer) -> int:
     await connection.request(
         "initialize",
         {
@@ -103,6 +108,7 @@ async def _converse(connection: Connection, arguments: argparse.Namespace, messa
         await connection.request("session/set_config_option", choice)
     prompt = {"sessionId": session_id, "prompt": [{"type": "text", "text": message}]}
     answer = await connection.request("session/prompt", prompt)
+    printer.ended(session_id, answer["stopReason"])
     return _STATUS[answer["stopReason"]]
 
 
@@ -160,6 +166,13 @@ class Printer:
 
     def on_end(self) -> None:
         """Nothing waits for the agent's end."""
+
+    def ended(self, session_id: str, stop_reason: str) -> None:
+        """Tell how to go on: the last line of JSON, or a line for whoever sits at the terminal."""
+        if self._as_json:
+            print(json.dumps({"sessionId": session_id, "stopReason": stop_reason}), flush=True)
+        elif sys.stderr.isatty():
+            self._line(f"[session {session_id}]")
 
     def end(self) -> None:
         """Finish the last line."""

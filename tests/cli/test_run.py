@@ -93,12 +93,15 @@ def test_without_a_message_nothing_is_done(folder: Folder, shell: Shell, stdin: 
     assert (status, out, err) == (2, "", "agent run: no message. Give it as an argument or on stdin.\n")
 
 
-def test_json_is_one_update_a_line_and_nothing_else(folder: Folder, shell: Shell) -> None:
+def test_json_is_one_update_a_line_and_then_the_session_with_its_stop_reason(folder: Folder, shell: Shell) -> None:
     folder.script({"text": "Hi there.", "chunks": 2, "usage": {"input": 5, "output": 1}})
     status, out, err = shell("--format", "json", "hello")
-    updates = [json.loads(line) for line in out.splitlines()]
+    *updates, end = [json.loads(line) for line in out.splitlines()]
     assert (status, err) == (0, "")
     assert [each["sessionUpdate"] for each in updates] == ["agent_message_chunk", "agent_message_chunk", "usage_update"]
+    assert end["stopReason"] == "end_turn"
+    folder.script("Again.")
+    assert shell("--session", end["sessionId"], "more")[:2] == (0, "Again.\n")
 
 
 def test_continue_goes_on_with_the_latest_session_of_this_directory(

@@ -180,7 +180,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("bash", "cat", "env", "nice", "printf", "sh", "timeout"):
         found = next(path for path in (f"/bin/{name}", f"/usr/bin/{name}") if os.path.exists(path))
         (folder / name).symlink_to(found)
-    (folder / "rm").write_text('#!/bin/sh\necho "$*" >> "$RM_LOG"\n')
+    (folder / "rm").write_text('#!/bin/sh\nprintf "<%s>" "$@" end >> "$RM_LOG"\n')
     (folder / "rm").chmod(0o755)
     return folder
 
@@ -214,6 +214,6 @@ def test_what_bash_really_runs_is_found(desk: Desk, programs: Path, text: str) -
     environment = {"PATH": str(programs), "RM_LOG": str(log), "HOME": os.environ["HOME"], "FUNCNEST": "5"}
     command = [str(programs / "timeout"), "-s", "KILL", "1", "/bin/bash", "--noprofile", "--norc", "-c", "--", text]
     subprocess.run(command, cwd=desk.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    ran = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
-    if any("-rf" in words and "/" in words for words in ran):
+    ran = log.read_text().split("<end>") if log.exists() else []
+    if any("<-rf>" in words and "</>" in words for words in ran):
         assert [subject for subject in subjects_of(desk, text) if subject.danger or subject.caution]
