@@ -170,7 +170,9 @@ from acp_agent.rpc.memory import memory_transports
 
 folder = tempfile.mkdtemp()
 os.environ.update(HOME=folder, XDG_DATA_HOME=folder, XDG_CONFIG_HOME=folder, ANTHROPIC_API_KEY="sk-test-key")
-config = {"model": "anthropic/claude-sonnet-4-5", "permission": {"edit": "ask"}}
+# The SDK of a vendor's model would be loaded behind the response.
+scripted = {"options": {"script": "none"}}
+config = {"model": "scripted/x", "provider": {"scripted": scripted}, "permission": {"edit": "ask"}}
 os.environ["OPENCODE_CONFIG_CONTENT"] = json.dumps(config)
 
 async def main():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
 from pydantic import ValidationError
 
 from acp_agent import schema
+from acp_agent.agent.checks import check_blocks, directory, refuse_more_directories
 from acp_agent.agent.handshake import Handshake
 from acp_agent.agent.methods import NOTIFICATIONS, REQUESTS, Method
 from acp_agent.client.connected import ConnectedClient
@@ -28,7 +27,6 @@ from acp_agent.session.state import SessionState
 from acp_agent.session.store import SessionHead, SessionStore, StoreError
 
 PAGE = 50
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Agent:
@@ -100,10 +98,10 @@ class Agent:
 
     def new_session(self, params: schema.NewSessionRequest) -> Work:
         """`session/new`: the choices, and afterwards what was wrong with the configuration."""
-        _refuse_more_directories(params)
+        refuse_more_directories(params)
 
         async def run() -> Reply:
-            session = self._sessions.create(await _directory(params.cwd), params.mcp_servers)
+            session = self._sessions.create(await directory(params.cwd), params.mcp_servers)
             state = await session.claim(session.opened).result()
             return Reply({"sessionId": session.id, **self._choices(state)}, lambda: self._after_opening(state))
 
@@ -143,7 +141,7 @@ class Agent:
 
     def prompt(self, params: schema.PromptRequest) -> Work:
         """`session/prompt`: a turn, behind the turns that wait already."""
-        _check_blocks(params)
+        check_blocks(params)
         ticket = self._sessions.get(params.session_id).prompt(params.prompt, self.client)
         self._log("prompt.received", session=params.session_id, blocks=[block.type for block in params.prompt])
 
@@ -209,12 +207,12 @@ class Agent:
         params: schema.LoadSessionRequest | schema.ResumeSessionRequest,
         show: Callable[[SessionState], Awaitable[None]] | None,
     ) -> Work:
-        _refuse_more_directories(params)
-        session = self._sessions.reopen(session_id, lambda: _directory(params.cwd), params.mcp_servers)
+        refuse_more_directories(params)
+        session = self._sessions.reopen(session_id, lambda: directory(params.cwd), params.mcp_servers)
 
         async def shown() -> Reply:
             state = await session.opened()
-            await _directory(params.cwd)  # a session that was open already keeps its own, and bad params are an error
+            await directory(params.cwd)  # a session that was open already keeps its own, and bad params are an error
             if show is not None:
                 await show(state)
             return Reply(self._choices(state), lambda: self._after_opening(state))
@@ -282,46 +280,6 @@ def _done(result: dict[str, Any]) -> Work:
         return result
 
     return Work(run)
-
-
-async def _directory(cwd: str) -> Path:
-    """The working directory of a session. Raises `RpcError` (-32602) for what is none."""
-    expected = {"cwd": "the absolute path of an existing directory"}
-    if "\x00" in cwd or not os.path.isabs(cwd):
-        raise RpcError(INVALID_PARAMS, f"cwd must be an absolute path, not {cwd[:200]!r}.", {"expected": expected})
-    path = Path(cwd)
-    if not await to_thread.run_sync(os.path.isdir, path):
-        what = "is not a directory" if await to_thread.run_sync(os.path.exists, path) else "does not exist"
-        raise RpcError(INVALID_PARAMS, f"cwd {cwd[:200]!r} {what}.", {"expected": expected})
-    return path
-
-
-def _refuse_more_directories(params: schema.SessionSetup) -> None:
-    """Directories that are not advertised are refused rather than silently left out."""
-    if params.additional_directories:
-        text = "additionalDirectories is not supported by this agent yet."
-        raise RpcError(INVALID_PARAMS, text, {"path": "additionalDirectories"})
-
-
-def _check_blocks(params: schema.PromptRequest) -> None:
-    if not params.prompt:
-        raise RpcError(INVALID_PARAMS, "The prompt is empty: send at least one content block.", {"path": "prompt"})
-    for number, block in enumerate(params.prompt):
-        place = f"prompt[{number}]"
-        match block:
-            case schema.AudioContent():
-                raise RpcError(INVALID_PARAMS, f"{place}: audio is not supported by this agent.", {"path": place})
-            case schema.ImageContent(data=data):
-                _check_base64(data, f"{place}.data")
-            case schema.EmbeddedResource(resource=schema.BlobResourceContents(blob=data)):
-                _check_base64(data, f"{place}.resource.blob")
-
-
-def _check_base64(data: str, place: str) -> None:
-    # By hand: decoding 40 MB to throw it away holds up every session for most of a second.
-    body = data.encode("utf-8", "replace").rstrip(b"=")
-    if len(data) % 4 or len(data) - len(body) > 2 or body.translate(None, _BASE64):
-        raise RpcError(INVALID_PARAMS, f"{place} is not base64.", {"path": place})
 
 
 def _session_info(head: SessionHead) -> schema.SessionInfo:

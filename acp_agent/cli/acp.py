@@ -66,7 +66,7 @@ async def _serve(app: App, transport: StdioTransport, handshake: Handshake, log:
     gc.freeze()
     gc.enable()
     transport.open()
-    log("process.started", cwd=os.getcwd())
+    log("process.started", cwd=_cwd())
     async with anyio.create_task_group() as tasks:
 
         async def leave_on_signal() -> None:
@@ -81,6 +81,13 @@ async def _serve(app: App, transport: StdioTransport, handshake: Handshake, log:
         await app.serve(transport, handshake, on_end=app.exit_soon)
         tasks.cancel_scope.cancel()
     log("process.ended")
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody removed it; sessions bring their own
+        return None
 
 
 def _leaving() -> tuple[signal.Signals, ...]:

@@ -62,6 +62,10 @@ def _walk(value: Any, path: KeyPath, around: Surroundings, done: Substituted) ->
         resolve = _variable if reference[1] == "env" else _file
         written = reference[2].strip()
         text, complaint = resolve(written, around)
+        if text and _reaches_too_far(reference[1], written, path, around):
+            text = ""
+            complaint = f"{{env:{name(written)}}} may stand only in a provider's options in a project's file"
+            complaint += "; it counts as empty"
         if complaint:
             done.missing.append((path, complaint))
         if reference[1] == "env" and written in _ORDINARY:
@@ -73,6 +77,13 @@ def _walk(value: Any, path: KeyPath, around: Surroundings, done: Substituted) ->
         return text
 
     return _REFERENCE.sub(replaced, value)
+
+
+def _reaches_too_far(kind: str, written: str, path: KeyPath, around: Surroundings) -> bool:
+    """Whether a project's file, which may be a stranger's, puts a variable of the user's where it would be shown."""
+    if kind != "env" or around.within is None or written in _ORDINARY:
+        return False
+    return path[:1] != ("provider",) or path[2:3] != ("options",)
 
 
 def _variable(variable: str, around: Surroundings) -> tuple[str, str | None]:

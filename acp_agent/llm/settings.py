@@ -107,7 +107,12 @@ class _Setting:
         problem = self._bad_address(address, source) or self._distrust(address, source)
         if problem:
             return replace(bare, problem=problem)
-        return self._with_key(replace(bare, base_url=address or "", headers=dict(self.options.headers)), source)
+        headers = dict(self.options.headers)
+        if source is None or not self._from_project(source):
+            # Beside the user's key, a header of a project's file could send the request to another host.
+            path = (*self.path, "options", "headers")
+            headers = {name: text for name, text in headers.items() if not self._from_project((*path, name))}
+        return self._with_key(replace(bare, base_url=address or "", headers=headers), source)
 
     def switched_off(self) -> bool:
         config = self.loaded.config

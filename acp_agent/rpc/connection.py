@@ -111,6 +111,7 @@ class Connection:
         self._unanswered = 0
         self._running_bytes = 0
         self._dropping = False
+        self._reading = anyio.CancelScope()
 
     async def run(self) -> None:
         """Serve until the peer sends nothing more; then end every request, write what waits, and close."""
@@ -118,7 +119,8 @@ class Connection:
             async with anyio.create_task_group() as writing:
                 writing.start_soon(self._write)
                 async with anyio.create_task_group() as serving:
-                    await self._read(serving)
+                    with self._reading:
+                        await self._read(serving)
                     self._handler.on_end()
                     serving.cancel_scope.cancel()
                 with anyio.move_on_after(_FLUSH_SECONDS, shield=True):
@@ -283,7 +285,8 @@ class Connection:
             try:
                 await self._transport.send(lines)
             except EndOfMessages:
-                self._outbox.close()  # reading tells that the peer is gone; until then there is nobody to write to
+                self._outbox.close()
+                self._reading.cancel()  # a peer that hears nothing is gone, whatever it may still say
                 return
             for paid in written:
                 paid()

@@ -185,9 +185,22 @@ def _take_descriptors() -> tuple[int, int]:
 
         for descriptor in (0, 1):
             msvcrt.setmode(descriptor, os.O_BINARY)
+    for descriptor in (0, 1, 2):
+        _ensure_open(descriptor)
     stdin, stdout = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
     return stdin, stdout
+
+
+def _ensure_open(descriptor: int) -> None:
+    """Put the null device where whoever started us left nothing, or the next file opened would get its number."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != descriptor:
+            os.dup2(null, descriptor)
+            os.close(null)

@@ -17,7 +17,8 @@ REPEATS = 3
 async def permitted(turn: Turn, running: RunningCall, params: ToolParams, context: ToolContext) -> bool:
     """Whether the call may run; `running.decision` says afterwards why or why not. Raises `ToolError` like the call."""
     assert running.tool is not None
-    subjects = [*running.tool.subjects(params, turn.workspace), *_repeated(turn, running)]
+    repeated = _repeated(turn, running)
+    subjects = [*_touched(turn, running, params), *repeated]
     decision = turn.state.policy.decide(subjects)
     if decision.action == "ask":
         for event in running.earlier:  # a person is asked in the order of the calls
@@ -26,10 +27,22 @@ async def permitted(turn: Turn, running: RunningCall, params: ToolParams, contex
             decision = turn.state.policy.decide(subjects)  # the answer before may have settled this one
             if decision.action == "ask":
                 content = await running.tool.preview(params, context)
-                return await _ask(turn, running, decision, list(content))
+                if not await _ask(turn, running, decision, list(content)):
+                    return False
+                # A person may take an hour, and what they saw must be what happens.
+                same = _touched(turn, running, params) == subjects[: len(subjects) - len(repeated)]
+                if same and await running.tool.preview(params, context) == content:
+                    return True
+                running.decision = "what it would touch or change was altered while the user was asked"
+                return False
     turn.log("permission.decided", call=running.call.id, action=decision.action, reason=decision.reason)
     running.decision = "allowed" if decision.action == "allow" else f"refused by {decision.reason}"
     return decision.action == "allow"
+
+
+def _touched(turn: Turn, running: RunningCall, params: ToolParams) -> list[Subject]:
+    assert running.tool is not None
+    return list(running.tool.subjects(params, turn.workspace))
 
 
 async def _ask(turn: Turn, running: RunningCall, decision: Decision, content: list[ToolCallContent]) -> bool:

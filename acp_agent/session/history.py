@@ -23,7 +23,7 @@ from acp_agent.session import events
 INTERRUPTED = "This call was interrupted before it gave a result. Its effects are unknown: check before repeating it."
 CANCELLED = "This call was cancelled by the user before it gave a result."
 
-_MAX_IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 def user_message(blocks: Iterable[ContentBlock]) -> UserMessage:
@@ -40,7 +40,7 @@ def user_message(blocks: Iterable[ContentBlock]) -> UserMessage:
             case EmbeddedResource(resource=TextResourceContents(uri=uri, text=text)):
                 parts.append(Text(text=f"[Attached: {_address(uri)}]\n{text}\n[End of {_address(uri)}]"))
             case EmbeddedResource(resource=BlobResourceContents() as blob):
-                if blob.mime_type in _MAX_IMAGE_TYPES:
+                if blob.mime_type in IMAGE_TYPES and blob.blob:
                     parts.append(Image(data=blob.blob, mime_type=blob.mime_type))
                 else:
                     kind = blob.mime_type or "unknown type"

@@ -24,6 +24,7 @@ from acp_agent.session.store import StoreError
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
 
 _EMPTY = "The model gave an empty answer twice. Ask again, or choose another model."
+_NOT_RECORDED = "The answer could not be recorded, so this call was not run."
 _CUT_OFF = "The answer ended before this call was complete, so the call was not run."
 
 
@@ -124,7 +125,12 @@ async def _record(turn: Turn, info: ModelInfo, answer: Answer) -> None:
     durable = not calls or any(_changes_things(turn, call.name) for call in calls)
     # From the record to the running of the calls nothing may be cancelled, or they would stay without an end.
     with anyio.CancelScope(shield=True):
-        await state.record(*found, durable=durable)
+        try:
+            await state.record(*found, durable=durable)
+        except StoreError:
+            finals = await close_calls(turn, tuple(answer.shown.values()), _NOT_RECORDED)
+            state.history.append(history.step(answer.message, finals))
+            raise
     if not calls and answer.message.content:
         state.history.append(Step(message=answer.message))
     await close_calls(turn, tuple(not_run.values()), _CUT_OFF)

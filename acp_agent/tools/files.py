@@ -39,10 +39,22 @@ def file_subjects(permission: str, path_argument: str, workspace: Workspace) -> 
     path = workspace.resolve(path_argument)
     real = Path(os.path.realpath(path))
     names = dict.fromkeys((workspace.display(path), workspace.display(real)))
+    caution = _loosens(real, workspace) if permission == "edit" else None
     return [
-        *(Subject(permission, name, name) for name in names),
+        *(Subject(permission, name, name, caution=caution) for name in names),
         *outside_subjects(path, workspace),
     ]
+
+
+def _loosens(path: Path, workspace: Workspace) -> str | None:
+    """Why a person is asked about a file that decides what may run: our own configuration, and what git runs."""
+    if path.name.lower() in ("opencode.json", "opencode.jsonc") or ".opencode" in _folders(path):
+        return "it holds the rules of what may be done"
+    return "git runs what stands there" if ".git" in _folders(path) else None
+
+
+def _folders(path: Path) -> set[str]:
+    return {part.lower() for part in path.parts[:-1]}
 
 
 def outside_subjects(path: Path, workspace: Workspace) -> Sequence[Subject]:

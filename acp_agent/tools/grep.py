@@ -62,7 +62,11 @@ class GrepTool:
     def subjects(self, params: GrepParams, workspace: Workspace) -> Sequence[Subject]:
         """The expression; a place outside the roots too."""
         place = search_place(params.path, workspace)
-        return [Subject("grep", params.pattern, params.pattern), *outside_subjects(place, workspace)]
+        # Whoever asks before a file is read asks before it is searched, too.
+        names = [workspace.display(place)] if place.is_file() else []
+        names += [params.include] if params.include else []
+        read = [Subject("read", name, name) for name in names]
+        return [Subject("grep", params.pattern, params.pattern), *read, *outside_subjects(place, workspace)]
 
     async def preview(self, params: GrepParams, context: ToolContext) -> Sequence[ToolCallContent]:
         """Nothing: the title says it."""

@@ -63,7 +63,7 @@ class LocalWorkspace:
 
     async def read_bytes(self, path: Path, limit: int) -> bytes:
         """The first `limit` bytes. Raises `ToolError` for what is missing or no file."""
-        return await to_thread.run_sync(self._read, path, limit)
+        return await to_thread.run_sync(self._read, path, limit, abandon_on_cancel=True)  # some files never answer
 
     async def read_text(self, path: Path) -> TextFile:
         """The whole text. Raises `ToolError` (missing, binary, a directory, above 64 MiB)."""
@@ -77,7 +77,7 @@ class LocalWorkspace:
                 )
             return decode(path, data)
 
-        return await to_thread.run_sync(read)
+        return await to_thread.run_sync(read, abandon_on_cancel=True)
 
     async def write_text(self, file: TextFile) -> None:
         """Write a whole text atomically; links followed, mode kept, directories made. Raises `ToolError`."""

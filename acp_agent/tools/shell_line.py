@@ -21,6 +21,9 @@ from acp_agent.tools.workspace import Workspace
 _TOUCHES_PATHS = frozenset(
     {"cd", "pushd", "rm", "rmdir", "cp", "mv", "mkdir", "touch", "chmod", "chown", "cat", "ln", "tee"}
 )
+# Their arguments are text, or ask what there is; no file is opened.
+_OPENS_NOTHING = frozenset({"echo", "printf", "test", "[", "[[", "export", "which", "type", "command", "hash", "alias"})
+_ENV_FILE = re.compile(r"(?:.*/)?\.env(?:\..+)?")
 _DEVICE = re.compile(r"/dev/(?:(?:sd|hd|vd|xvd|nvme|mmcblk|disk|rdisk|dm-|md|loop)[\w-]*|(?:mapper|disk)/.+)")
 _HARMLESS_DEVICES = re.compile(r"/dev/(?:null|stdin|stdout|stderr|tty|zero|full|u?random|(?:fd|shm|pts)/.*)")
 _FORK_BOMB = re.compile(
@@ -141,11 +144,22 @@ def danger_of(command: SimpleCommand, place: Path | None, workspace: Workspace) 
         target = redirect.target.value
         if ">" in redirect.operator and target.startswith("/") and _DEVICE.fullmatch(os.path.normpath(target)):
             return f"it writes over the device {target}"
+    taken: Sequence[Word] = ()
     if name in ("rm", "chmod", "chown") and _is_recursive(command):
-        for word in _targets(command):
-            if why := _whole(word, place, workspace, name):
-                return why
-    return None
+        taken = _targets(command)
+    elif name == "find":
+        taken, name = _deleted_by_find(command), "rm"
+    return next((why for word in taken if (why := _whole(word, place, workspace, name))), None)
+
+
+def _deleted_by_find(command: SimpleCommand) -> Sequence[Word]:
+    """Where a `find` begins that deletes whatever it meets; nothing for one that chooses, or deletes nothing."""
+    words = list(command.arguments)
+    count = next((at for at, word in enumerate(words) if word.value.startswith(("-", "(", "!"))), len(words))
+    tests = [word.value for word in words[count:]]
+    if "-delete" not in tests or any(test not in ("-delete", "-depth", "-xdev", "-mount", "-print") for test in tests):
+        return ()
+    return words[:count] or [Word(".", ".")]
 
 
 def _is_recursive(command: SimpleCommand) -> bool:
@@ -245,7 +259,14 @@ def _has(words: Sequence[str], letter: str, long: str) -> bool:
 
 
 def _outside(command: SimpleCommand, place: Path | None, workspace: Workspace) -> Iterator[Subject]:
+    """Directories outside the roots that the command reaches, and files of secrets that it names."""
     words = [redirect.target for redirect in command.raw.redirects]
+    if command.name not in _OPENS_NOTHING:
+        words += [word for word in command.arguments if _leads_away(word, place)]
+        for word in command.arguments:
+            path = _path(word, place, whole=True) if _ENV_FILE.fullmatch(word.value) else None
+            if path is not None:
+                yield Subject("read", workspace.display(path), workspace.display(path))
     if command.name in _TOUCHES_PATHS:
         words += [word for word in command.arguments if not word.value.startswith("-")]
         words += [
@@ -257,6 +278,16 @@ def _outside(command: SimpleCommand, place: Path | None, workspace: Workspace) -
         path = _path(word, place, whole=False)
         if path is not None and not _HARMLESS_DEVICES.fullmatch(str(path)):
             yield from outside_subjects(path, workspace)
+
+
+def _leads_away(word: Word, place: Path | None) -> bool:
+    """Whether a word is the path of something that exists, or could be made, elsewhere; `/x/d` may be a script."""
+    if not word.value.startswith(("/", "~", "..", "$HOME", "${HOME}")):
+        return False
+    path = _path(word, place, whole=False)
+    if path is None:
+        return False
+    return path.exists() or (path.parent.is_dir() and len(path.parts) > 2)
 
 
 def _path(word: Word, place: Path | None, *, whole: bool) -> Path | None:

@@ -27,10 +27,19 @@ def test_variables_are_replaced_inside_strings_and_become_secrets(folders):
 def test_a_value_cannot_change_the_structure_around_it(folders):
     folders.environ["KEY"] = '", "permission": "allow", "x": "{env:OTHER}\\'
     folders.environ["OTHER"] = "never"
-    folders.write("project", {"username": "{env:KEY}"})
+    folders.write("global", {"username": "{env:KEY}"})
     loaded = folders.load()
     assert loaded.config.username == folders.environ["KEY"]
     assert loaded.config.permission is None
+
+
+def test_a_projects_file_reads_variables_in_a_providers_options_only(folders):
+    folders.environ["KEY"] = "a-secret-of-the-user"
+    folders.write("project", {"model": "{env:KEY}", "provider": {"p": {"options": {"apiKey": "{env:KEY}"}}}})
+    loaded = folders.load()
+    assert (loaded.config.model, loaded.config.provider["p"].options.api_key) == ("", "a-secret-of-the-user")
+    (said,) = loaded.diagnostics
+    assert "may stand only in a provider's options in a project's file" in said.message
 
 
 def test_comments_and_keys_are_left_alone(folders):

@@ -273,6 +273,7 @@ async def test_what_a_search_touches(desk: Desk) -> None:
     ]
     assert desk.subjects("grep", pattern="a.b", path="/etc/hosts") == [
         Subject("grep", "a.b", "a.b"),
+        Subject("read", "/etc/hosts", "/etc/hosts"),
         Subject("external_directory", "/etc/*", "/etc/*"),
     ]
     titles = [
