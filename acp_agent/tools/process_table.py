@@ -32,8 +32,6 @@ _FIRST_LOOK = 0.01
 _LONGEST_LOOK = 0.08
 _CLOSE_GRACE = 0.3
 _KILLED_WITHIN = 0.5
-# Elsewhere the list of processes is made by another program, or not at all.
-_LISTED = sys.platform == "linux"
 
 
 class ProcessTable:
@@ -134,11 +132,11 @@ class ProcessTable:
         while True:
             found = await to_thread.run_sync(self._find, pid, call_id, None, known)
             known.update((process.pid, process) for process in found)
-            if not _LISTED or force:
-                for group in groups:
-                    _signal_group(group, force=force)
-                signalled.update(process.pid for process in found if process.group in groups)
-                groups = []
+            # A whole group at once: a shell whose child ends before it goes on to its next command.
+            for group in groups:
+                _signal_group(group, force=force)
+            signalled.update(process.pid for process in found if process.group in groups)
+            groups = []
             alive = [process for process in found if not process.zombie]
             _reap(process for process in found if process.pid not in self._running)
             if not alive:
