@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests wait as much as they compute: one worker more than two cores pays off, several more starve each other.
-WORKERS ?= 3
+# Tests wait as much as they compute, so twice as many workers as cores pay off.
+WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 
 .PHONY: demo test check static test-long format schemas bench clean
