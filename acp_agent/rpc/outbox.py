@@ -28,7 +28,7 @@ class Merge(Protocol):
 
 
 class _Item:
-    """One message that waits. `params` is set for notifications, which may still be merged."""
+    """One message that waits. `on_written` is called once it is written; `size` is a rough length in bytes."""
 
     __slots__ = ("message", "on_written", "size")
 
