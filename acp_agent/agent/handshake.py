@@ -10,9 +10,19 @@ from typing import Any
 
 from acp_agent import __version__
 from acp_agent.agent.methods import agent_capabilities
+from acp_agent.client.quirks import quirks_of
 from acp_agent.rpc.messages import INVALID_PARAMS, Request, RpcError, decode, encode, error_message, result_message
 
 PROTOCOL_VERSION = 1
+
+AUTH_METHODS = (
+    {
+        "id": "configuration",
+        "name": "Configuration and environment",
+        "description": "Uses the keys of opencode.json and of the environment; there is nothing to sign in to.",
+    },
+)
+"""Registries want one method, and a client exists that calls the first one unasked."""
 
 
 class Handshake:
@@ -41,10 +51,16 @@ class Handshake:
         }
         return {
             "protocolVersion": PROTOCOL_VERSION,
-            "agentCapabilities": agent_capabilities(),
-            "authMethods": [],
+            "agentCapabilities": agent_capabilities(strict=quirks_of(self._client_name()).strict),
+            "authMethods": [dict(method) for method in AUTH_METHODS],
             "agentInfo": {"name": "acp-agent", "title": "ACP Agent", "version": __version__},
+            "_meta": {"steering": {"supported": True}},
         }
+
+    def _client_name(self) -> str:
+        info = self.params.get("clientInfo") if self.params else None
+        name = info.get("name") if isinstance(info, dict) else None
+        return name if isinstance(name, str) else ""
 
     def early(self, line: bytes) -> bytes | None:
         """The answer to a line that is an `initialize` request, or None for every other line."""

@@ -1,7 +1,8 @@
-"""`python -m acp_agent.cli.schemas DIR`: every published JSON Schema, for protocol/schemas.
+"""`python -m acp_agent.cli.schemas DIR`: what is made out of the types for the folder `protocol`.
 
-Beside the messages of the protocol these are `config.json`, the configuration file, and `session-log.json`, one event
-of a session's record.
+These are the JSON Schemas in `schemas` and the API pages in `api`, which take their examples from `transcripts`. Beside
+the messages of the protocol there are schemas of `config.json`, the configuration file, and of `session-log.json`, one
+event of a session's record.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from acp_agent.cli.api_pages import write_pages
 from acp_agent.config import models
 from acp_agent.config.models import Config, Section
 from acp_agent.schema.export import JsonSchema, export, schema_of
-from acp_agent.session.events import event_adapter
+from acp_agent.session.record.events import event_adapter
 
 _ELSEWHERE = "a key of opencode that is accepted and not read here"
 
@@ -45,7 +47,9 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) != 1:
         sys.stderr.write("usage: python -m acp_agent.cli.schemas DIRECTORY\n")
         return 2
-    export(Path(argv[0]), other_schemas())
+    folder = Path(argv[0])
+    export(folder / "schemas", other_schemas())
+    write_pages(folder / "api", folder / "transcripts")
     return 0
 
 

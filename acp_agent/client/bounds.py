@@ -36,7 +36,10 @@ def bounded(update: SessionUpdate) -> Iterator[tuple[dict[str, Any], int]]:
 
 
 def merge(method: str, earlier: Any, later: Any) -> Any | None:
-    """Join two adjacent updates: text is appended, a later state of the same tool call replaces an earlier one."""
+    """Join two adjacent updates: text is appended, a later state of the same tool call replaces an earlier one.
+
+    What a terminal of the call printed is appended, too.
+    """
     if method != "session/update" or earlier["sessionId"] != later["sessionId"]:
         return None
     first, second = earlier["update"], later["update"]
@@ -53,9 +56,20 @@ def merge(method: str, earlier: Any, later: Any) -> Any | None:
             text = first["content"]["text"] + second["content"]["text"]
             return {**later, "update": {**second, "content": {**second["content"], "text": text}}}
         case "tool_call_update" if first["toolCallId"] == second["toolCallId"]:
-            return {**later, "update": {**first, **second}}
+            return _joined_calls(later, first, second)
         case _:
             return None
+
+
+def _joined_calls(later: Any, first: Any, second: Any) -> Any | None:
+    """The later state of a call, with all output of its terminal: each update has only what is new."""
+    meta = {**(first.get("_meta") or {}), **(second.get("_meta") or {})}
+    one, other = ((each.get("_meta") or {}).get("terminal_output") for each in (first, second))
+    if one and other:
+        if one["terminal_id"] != other["terminal_id"]:
+            return None
+        meta["terminal_output"] = {**other, "data": one["data"] + other["data"]}
+    return {**later, "update": {**first, **second, **({"_meta": meta} if meta else {})}}
 
 
 def _chunks(update: AgentMessageChunk | AgentThoughtChunk | UserMessageChunk) -> Iterator[tuple[dict[str, Any], int]]:

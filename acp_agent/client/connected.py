@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from acp_agent.client.bounds import bounded, bounded_tool_call
+from acp_agent.client.command_output import CommandOutput
+from acp_agent.client.quirks import quirks_of
 from acp_agent.client.workspace import ClientWorkspace
 from acp_agent.log import Log
 from acp_agent.rpc.connection import Connection
@@ -21,9 +23,6 @@ from acp_agent.schema import (
 from acp_agent.session.client import Choice
 from acp_agent.tools.workspace import Workspace
 
-STRICT_CLIENTS = frozenset({"acp-tck"})
-"""Clients that refuse the older `models` field beside the stable ones."""
-
 
 class ConnectedClient:
     """`session.client.Client` over a connection, within what the client said it can do."""
@@ -31,27 +30,32 @@ class ConnectedClient:
     def __init__(self, connection: Connection, said: dict[str, Any], log: Log) -> None:
         self._connection = connection
         self._log = log
+        self.described(said)
+
+    def described(self, said: dict[str, Any]) -> None:
+        """Let another description of the client hold: the params of an `initialize`."""
         request = InitializeRequest.parse({key: value for key, value in said.items() if value is not None})
         self.capabilities = request.client_capabilities
         self.name = request.client_info.name if request.client_info else ""
-
-    @property
-    def takes_models(self) -> bool:
-        """Whether the older model list may be sent."""
-        return self.name not in STRICT_CLIENTS
+        self.quirks = quirks_of(self.name)
+        self._output = CommandOutput(terminals=(self.capabilities.meta or {}).get("terminal_output") is True)
 
     async def update(self, session_id: str, update: SessionUpdate) -> None:
         """See `Client`."""
-        for wire, size in bounded(update):
+        for wire, size in self._wires(session_id, update):
             await self._connection.notify("session/update", {"sessionId": session_id, "update": wire}, size)
 
     def update_now(self, session_id: str, update: SessionUpdate) -> None:
         """See `Client`."""
-        for wire, size in bounded(update):
+        for wire, size in self._wires(session_id, update):
             self._connection.notify_now("session/update", {"sessionId": session_id, "update": wire}, size)
 
+    def _wires(self, session_id: str, update: SessionUpdate) -> Iterator[tuple[dict[str, Any], int]]:
+        for each in self._output.project(session_id, update):
+            yield from bounded(each)
+
     async def notice(self, session_id: str, title: str, description: str) -> bool:
-        """Show a notice if the client takes them; tells whether it does."""
+        """See `Client`."""
         session = self.capabilities.session
         if session is None or session.notices is None:
             return False
@@ -81,7 +85,7 @@ class ConnectedClient:
 
     def workspace(self, session_id: str, local: Workspace) -> Workspace:
         """See `Client`."""
-        offers = self.capabilities.fs
-        if not offers.read_text_file and not offers.write_text_file:
+        files = self.capabilities.fs.read_text_file or self.capabilities.fs.write_text_file
+        if not files and not (self.capabilities.terminal and local.in_client_terminal):
             return local
-        return ClientWorkspace(session_id, local, self._connection, offers, self._log)
+        return ClientWorkspace(session_id, local, self._connection, self.capabilities, self._log)

@@ -12,10 +12,12 @@ from acp_agent.config.jsonc import Path
 from acp_agent.config.models import (
     ACTION,
     RULES,
+    AcpConfig,
     AgentConfig,
     Config,
     CostConfig,
     LimitConfig,
+    McpConfig,
     ModalitiesConfig,
     ModelConfig,
     ProviderConfig,
@@ -25,8 +27,10 @@ from acp_agent.config.models import (
 
 SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
     ((), Config),
+    (("acp",), AcpConfig),
     (("agent", "*"), AgentConfig),
     (("mode", "*"), AgentConfig),
+    (("mcp", "*"), McpConfig),
     (("provider", "*"), ProviderConfig),
     (("provider", "*", "options"), ProviderOptions),
     (("provider", "*", "models", "*"), ModelConfig),

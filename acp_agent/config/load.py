@@ -217,12 +217,18 @@ def _keys_and_headers(config: Config) -> Iterable[str]:
         fields += options.headers.items()
         for model in provider.models.values():
             fields += model.headers.items()
-        for header, value in fields:
-            if isinstance(value, str) and value and any(word in header.lower() for word in _SECRET_HEADER):
-                yield value
-                scheme, _, rest = value.partition(" ")
-                if rest and scheme.lower() in ("bearer", "basic", "token"):
-                    yield rest
+        yield from _secret_fields(fields)
+    for server in config.mcp.values():
+        yield from _secret_fields([*server.headers.items(), *server.environment.items()])
+
+
+def _secret_fields(fields: Iterable[tuple[str, Any]]) -> Iterable[str]:
+    for name, value in fields:
+        if isinstance(value, str) and value and any(word in name.lower() for word in _SECRET_HEADER):
+            yield value
+            scheme, _, rest = value.partition(" ")
+            if rest and scheme.lower() in ("bearer", "basic", "token"):
+                yield rest
 
 
 def _masked(message: str, secrets: Iterable[str]) -> str:

@@ -149,6 +149,33 @@ class ProviderConfig(Section):
     )
 
 
+class McpConfig(Section):
+    """An MCP server: one to start (`local`), one to reach (`remote`), or changes to one of another layer."""
+
+    elsewhere: ClassVar[frozenset[str]] = frozenset({"oauth"})
+
+    type: Literal["local", "remote"] | None = Field(None, description="local: it is started; remote: it has a url")
+    command: list[str] = Field(default_factory=list, description="program and arguments of a local server")
+    cwd: str | None = Field(None, description="where it runs, if not in the session's working directory")
+    environment: dict[str, str] = Field(default_factory=dict, description="further variables for a local server")
+    url: str | None = Field(None, description="address of a remote server")
+    headers: dict[str, str] = Field(default_factory=dict, description="further headers of requests to a remote server")
+    enabled: bool | None = Field(None, description="false: do not join it")
+    timeout: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="how many milliseconds it may take to be ready; 30000 if it is not set"
+    )
+
+
+class AcpConfig(Section):
+    """What the agent asks of the client that it is connected to. This part is ours; opencode does not know it."""
+
+    client_terminal: bool = Field(
+        False,
+        alias="clientTerminal",
+        description="run shell lines in a terminal of the client's if it offers that; not read from a project's file",
+    )
+
+
 class Config(Section):
     """A whole file, or all files merged."""
 
@@ -168,6 +195,8 @@ class Config(Section):
     provider: dict[str, ProviderConfig] = Field(default_factory=dict, description="providers by id")
     disabled_providers: list[str] = Field(default_factory=list, description="providers never to use")
     enabled_providers: list[str] | None = Field(None, description="if set, no other provider is used")
+    acp: AcpConfig = Field(default_factory=AcpConfig, description="use of the client (not a key of opencode's)")
+    mcp: dict[str, McpConfig] = Field(default_factory=dict, description="MCP servers by name")
     instructions: list[str] = Field(default_factory=list, description="further instruction files: paths and patterns")
     shell: str | None = Field(None, description="shell for commands")
     username: str | None = Field(None, description="how to call the user")
@@ -191,7 +220,6 @@ KNOWN_ELSEWHERE: tuple[str, ...] = (
     "layout",
     "logLevel",
     "lsp",
-    "mcp",
     "plugin",
     "reference",
     "references",

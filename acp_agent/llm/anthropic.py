@@ -9,12 +9,13 @@ from typing import Any, cast
 
 from acp_agent.llm.assembly import Assembly, arguments_object, clean, count
 from acp_agent.llm.errors import Failures
-from acp_agent.llm.messages import Image, Step, StopReason, Text, Thinking, ToolOutcome, Usage, UserMessage
+from acp_agent.llm.media import LARGEST_ANTHROPIC_IMAGE, image_type
+from acp_agent.llm.messages import Audio, Image, Step, StopReason, Text, Thinking, ToolOutcome, Usage, UserMessage
 from acp_agent.llm.provider import Completed, ModelRequest, StreamEvent
 from acp_agent.llm.sse import ServerEvent
 from acp_agent.llm.streaming import Client, Response, Timeouts
 from acp_agent.llm.vendor import VendorProvider
-from acp_agent.llm.wire import as_index, as_object, as_string, merge_options, parsed, visible, wire_name
+from acp_agent.llm.wire import as_index, as_object, as_string, merge_options, not_sendable, parsed, visible, wire_name
 
 DEFAULT_MAX_TOKENS = 8192
 
@@ -164,13 +165,19 @@ def _user(message: UserMessage) -> list[dict[str, Any]]:
     for part in message.content:
         if isinstance(part, Image):
             blocks.append(_image(part))
+        elif isinstance(part, Audio):  # this API takes no sound
+            blocks.append({"type": "text", "text": not_sendable("audio", part.mime_type)})
         elif visible(part.text):
             blocks.append({"type": "text", "text": clean(part.text)})
     return blocks or [{"type": "text", "text": "(empty)"}]
 
 
 def _image(image: Image) -> dict[str, Any]:
-    return {"type": "image", "source": {"type": "base64", "media_type": image.mime_type, "data": image.data}}
+    mime_type = image_type(image.mime_type)
+    if mime_type is None or not image.data or len(image.data) > LARGEST_ANTHROPIC_IMAGE:
+        # A refused block would spoil every request of the session.
+        return {"type": "text", "text": not_sendable("an image", image.mime_type, len(image.data))}
+    return {"type": "image", "source": {"type": "base64", "media_type": mime_type, "data": image.data}}
 
 
 def _assistant(step: Step) -> list[dict[str, Any]]:

@@ -13,12 +13,13 @@ WireApi: TypeAlias = Literal["openai_chat", "anthropic", "scripted"]
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model by its id with the provider. `image`: whether it sees images."""
+    """A model by its id with the provider. `image`: whether it sees images; `audio`: whether it hears sound."""
 
     id: str
     context: int | None = None
     output: int | None = None
     image: bool | None = None
+    audio: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ PROVIDERS: tuple[KnownProvider, ...] = (
         ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"),
         "gemini-2.5-pro",
         (
-            KnownModel("gemini-2.5-pro", 1_048_576, 65_536, True),
-            KnownModel("gemini-2.5-flash", 1_048_576, 65_536, True),
+            KnownModel("gemini-2.5-pro", 1_048_576, 65_536, True, True),
+            KnownModel("gemini-2.5-flash", 1_048_576, 65_536, True, True),
         ),
     ),
     KnownProvider(
@@ -87,7 +88,7 @@ PROVIDERS: tuple[KnownProvider, ...] = (
         (
             KnownModel("anthropic/claude-sonnet-4.5", None, 64_000, True),
             KnownModel("openai/gpt-5", 400_000, 128_000, True),
-            KnownModel("google/gemini-2.5-pro", 1_048_576, 65_536, True),
+            KnownModel("google/gemini-2.5-pro", 1_048_576, 65_536, True, True),
         ),
     ),
     KnownProvider(

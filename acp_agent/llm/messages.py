@@ -34,6 +34,14 @@ class Image(_Frozen):
     mime_type: str
 
 
+class Audio(_Frozen):
+    """A sound by the user; `data` is base64."""
+
+    type: Literal["audio"] = "audio"
+    data: str
+    mime_type: str
+
+
 class Thinking(_Frozen):
     """Reasoning. `signature` and `redacted` are a vendor's opaque proofs, sent back to it unchanged."""
 
@@ -52,7 +60,7 @@ class ToolCall(_Frozen):
     arguments: str
 
 
-UserPart: TypeAlias = Annotated[Text | Image, Field(discriminator="type")]
+UserPart: TypeAlias = Annotated[Text | Image | Audio, Field(discriminator="type")]
 AssistantPart: TypeAlias = Annotated[Text | Thinking | ToolCall, Field(discriminator="type")]
 
 StopReason: TypeAlias = Literal["end_turn", "tool_calls", "max_tokens", "refusal"]

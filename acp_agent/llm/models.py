@@ -25,6 +25,16 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars for a million tokens; what the cache costs is None where it is not known."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What is known of a model; None is unknown. `context` and `output` are in tokens.
 
@@ -39,6 +49,8 @@ class ModelInfo:
     tool_call: bool | None = None
     api_id: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    prices: Prices | None = None
+    audio: bool | None = None
 
     @property
     def id(self) -> str:
@@ -195,6 +207,11 @@ class Models:
         if ref.provider not in self._providers:
             self._providers[ref.provider] = APIS[settings.api](settings)
         return self._providers[ref.provider]
+
+    def provider_name(self, provider: str) -> str:
+        """The provider's name for people; its id if it is not known."""
+        settings = self._settings.get(provider)
+        return settings.name if settings is not None and settings.name else provider
 
     def described(self, ref: ModelRef) -> dict[str, object]:
         """How a model is reached, for the log: the api, the address without what may be secret, whether with a key."""

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 from acp_agent.llm.assembly import Assembly, arguments_object, clean, count
 from acp_agent.llm.errors import Failures
-from acp_agent.llm.messages import Image, Step, StopReason, ToolCall, Usage, UserMessage
+from acp_agent.llm.media import audio_format, image_type
+from acp_agent.llm.messages import Audio, Image, Step, StopReason, ToolCall, Usage, UserMessage
 from acp_agent.llm.provider import Completed, ModelRequest, StreamEvent, ToolSpec
 from acp_agent.llm.sse import ServerEvent
 from acp_agent.llm.streaming import Client, Response
 from acp_agent.llm.vendor import VendorProvider
-from acp_agent.llm.wire import merge_options, parsed, visible, wire_name
+from acp_agent.llm.wire import merge_options, not_sendable, parsed, visible, wire_name
 
 _STOP_REASONS: Mapping[str, StopReason] = {
     "length": "max_tokens",
@@ -120,6 +121,8 @@ def _user(message: UserMessage, reminder: str) -> str | list[dict[str, Any]]:
     for part in message.content:
         if isinstance(part, Image):
             parts.append(_image(part))
+        elif isinstance(part, Audio):
+            parts.append(_audio(part))
         elif visible(part.text):
             parts.append({"type": "text", "text": clean(part.text)})
     if not parts:
@@ -131,7 +134,17 @@ def _user(message: UserMessage, reminder: str) -> str | list[dict[str, Any]]:
 
 
 def _image(image: Image) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": f"data:{image.mime_type};base64,{image.data}"}}
+    mime_type = image_type(image.mime_type)
+    if mime_type is None or not image.data:  # a refused part would spoil every request of the session
+        return {"type": "text", "text": not_sendable("an image", image.mime_type)}
+    return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{image.data}"}}
+
+
+def _audio(audio: Audio) -> dict[str, Any]:
+    form = audio_format(audio.mime_type)
+    if form is None or not audio.data:
+        return {"type": "text", "text": not_sendable("audio", audio.mime_type)}
+    return {"type": "input_audio", "input_audio": {"data": audio.data, "format": form}}
 
 
 def _step(step: Step, short_ids: bool) -> Iterator[dict[str, Any]]:

@@ -113,6 +113,7 @@ class Scripted:
         self._file = steps if isinstance(steps, Path) else None
         self._steps = [] if isinstance(steps, Path) else script(steps)
         self._gate = gate
+        self._reading = anyio.Lock()
 
     @property
     def remaining(self) -> int:
@@ -133,12 +134,13 @@ class Scripted:
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
         """Play the next step. Raises `ProviderError` if there is none."""
         self.requests.append(request)
-        if self._file is not None:
-            path, self._file = self._file, None
-            try:
-                self._steps = [*await anyio.to_thread.run_sync(read_script, path), *self._steps]
-            except ScriptInvalid as error:
-                raise self._error(request, "bad_request", str(error)) from None
+        async with self._reading:  # requests of two sessions may come at once
+            if self._file is not None:
+                path, self._file = self._file, None
+                try:
+                    self._steps = [*await anyio.to_thread.run_sync(read_script, path), *self._steps]
+                except ScriptInvalid as error:
+                    raise self._error(request, "bad_request", str(error)) from None
         if not self._steps:
             raise self._error(request, "bad_request", "the script has no further step")
         step = self._steps.pop(0)

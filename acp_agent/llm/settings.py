@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from acp_agent.config.diagnostic import Diagnostic, Layer, name
 from acp_agent.config.load import LoadedConfig
-from acp_agent.config.models import ModelConfig, ProviderConfig, ProviderOptions
+from acp_agent.config.models import CostConfig, ModelConfig, ProviderConfig, ProviderOptions
 from acp_agent.llm.catalogue import PROVIDERS, KnownModel, KnownProvider, WireApi, known_provider
-from acp_agent.llm.models import SCRIPTED, ModelInfo, ModelRef, ProviderSettings
+from acp_agent.llm.models import SCRIPTED, ModelInfo, ModelRef, Prices, ProviderSettings
 from acp_agent.llm.streaming import Timeouts
 
 GLOBAL_FILE = "~/.config/opencode/opencode.json"
@@ -246,16 +246,16 @@ class _Setting:
         for model_id, about in known.items():
             if model_id not in self.section.models and self._offered(model_id):
                 ref = ModelRef(self.id, model_id)
-                yield ModelInfo(ref, model_id, about.context, about.output, about.image)
+                yield ModelInfo(ref, model_id, about.context, about.output, about.image, audio=about.audio)
 
     def _offered(self, model: str) -> bool:
         allowed = self.section.whitelist is None or model in self.section.whitelist
         return allowed and model not in self.section.blacklist
 
     def _configured_model(self, model: str, section: ModelConfig, known: KnownModel | None) -> ModelInfo:
-        image = known.image if known else None
+        image, audio = (known.image, known.audio) if known else (None, None)
         if section.modalities.input is not None:
-            image = "image" in section.modalities.input
+            image, audio = ("image" in section.modalities.input, "audio" in section.modalities.input)
         elif section.attachment is not None:
             image = section.attachment
         return ModelInfo(
@@ -264,10 +264,19 @@ class _Setting:
             context=_tokens(section.limit.context) or (known.context if known else None),
             output=_tokens(section.limit.output) or (known.output if known else None),
             image=image,
+            audio=audio,
             tool_call=section.tool_call,
             api_id=section.id,
             options=dict(section.options),
+            prices=_prices(section.cost),
         )
+
+
+def _prices(cost: CostConfig) -> Prices | None:
+    """The configured prices, if they tell what a request costs."""
+    if cost.input is None or cost.output is None:
+        return None
+    return Prices(cost.input, cost.output, cost.cache_read, cost.cache_write)
 
 
 def _tokens(limit: float | None) -> int | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from acp_agent.llm.assembly import clean
 from acp_agent.llm.streaming import Malformed
 
 
@@ -39,6 +40,12 @@ def as_index(value: object) -> int:
 def visible(text: str) -> bool:
     """Whether a vendor would take the text as a part of its own."""
     return bool(text) and not text.isspace()
+
+
+def not_sendable(kind: str, mime_type: str, size: int = 0) -> str:
+    """What a model is told in place of an image or a sound that its vendor would refuse; `size` in base64."""
+    of_size = f" ({size >> 20} MB)" if size >> 20 else ""
+    return f"[Here stood {kind} of type {clean(mime_type)[:100]}{of_size}, which cannot be sent to this model.]"
 
 
 def wire_name(name: str) -> str:

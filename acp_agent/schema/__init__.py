@@ -77,10 +77,13 @@ from acp_agent.schema.initialization import (
     SessionConfigOptionsCapabilities as SessionConfigOptionsCapabilities,
     SessionDeleteCapabilities as SessionDeleteCapabilities,
     SessionListCapabilities as SessionListCapabilities,
+    SessionOptionsCapabilities as SessionOptionsCapabilities,
     SessionResumeCapabilities as SessionResumeCapabilities,
+    SessionStatusCapabilities as SessionStatusCapabilities,
     SessionSystemPromptCapabilities as SessionSystemPromptCapabilities,
     SessionSystemPromptModeCapabilities as SessionSystemPromptModeCapabilities,
     SessionSystemPromptOverrideCapabilities as SessionSystemPromptOverrideCapabilities,
+    SessionTitleCapabilities as SessionTitleCapabilities,
 )
 from acp_agent.schema.legacy import (
     ModelInfo as ModelInfo,
@@ -179,6 +182,17 @@ from acp_agent.schema.tool_calls import (
     ToolCallUpdate as ToolCallUpdate,
     ToolContent as ToolContent,
     ToolKind as ToolKind,
+)
+from acp_agent.schema.unstable import (
+    SessionOptionsRequest as SessionOptionsRequest,
+    SessionOptionsResponse as SessionOptionsResponse,
+    SessionStatus as SessionStatus,
+    SessionStatusRequest as SessionStatusRequest,
+    SessionStatusResponse as SessionStatusResponse,
+    SetSessionTitleRequest as SetSessionTitleRequest,
+    SetSessionTitleResponse as SetSessionTitleResponse,
+    SteeringRequest as SteeringRequest,
+    SteeringResponse as SteeringResponse,
 )
 from acp_agent.schema.updates import (
     AgentMessageChunk as AgentMessageChunk,

@@ -143,8 +143,20 @@ class SessionCloseCapabilities(Wire):
     """The agent answers `session/close`."""
 
 
+class SessionTitleCapabilities(Wire):
+    """The agent answers `session/set_title` (unstable)."""
+
+
+class SessionStatusCapabilities(Wire):
+    """The agent answers `session/status` (unstable)."""
+
+
+class SessionOptionsCapabilities(Wire):
+    """The agent answers `session/options` and takes first values for options (unstable)."""
+
+
 class SessionCapabilities(Wire):
-    """The `session/*` methods and fields beyond the baseline."""
+    """The `session/*` methods and fields beyond the baseline; the last three are unstable."""
 
     list: SessionListCapabilities | None = None
     delete: SessionDeleteCapabilities | None = None
@@ -152,6 +164,9 @@ class SessionCapabilities(Wire):
     system_prompt: SessionSystemPromptCapabilities | None = None
     resume: SessionResumeCapabilities | None = None
     close: SessionCloseCapabilities | None = None
+    title: SessionTitleCapabilities | None = None
+    status: SessionStatusCapabilities | None = None
+    options: SessionOptionsCapabilities | None = None
 
 
 class LogoutCapabilities(Wire):

@@ -49,6 +49,16 @@ from acp_agent.schema.terminals import (
     WaitForTerminalExitResponse,
 )
 from acp_agent.schema.tool_calls import RequestPermissionRequest, RequestPermissionResponse
+from acp_agent.schema.unstable import (
+    SessionOptionsRequest,
+    SessionOptionsResponse,
+    SessionStatusRequest,
+    SessionStatusResponse,
+    SetSessionTitleRequest,
+    SetSessionTitleResponse,
+    SteeringRequest,
+    SteeringResponse,
+)
 from acp_agent.schema.updates import SessionNotification
 
 Direction: TypeAlias = Literal["agent", "client", "both"]
@@ -83,6 +93,10 @@ message_types: dict[str, MessageTypes] = {
     "session/set_mode": MessageTypes("agent", SetSessionModeRequest, SetSessionModeResponse),
     "session/set_model": MessageTypes("agent", SetSessionModelRequest, SetSessionModelResponse),
     "session/set_config_option": MessageTypes("agent", SetSessionConfigOptionRequest, SetSessionConfigOptionResponse),
+    "session/set_title": MessageTypes("agent", SetSessionTitleRequest, SetSessionTitleResponse),
+    "session/status": MessageTypes("agent", SessionStatusRequest, SessionStatusResponse),
+    "session/options": MessageTypes("agent", SessionOptionsRequest, SessionOptionsResponse),
+    "_session/steering": MessageTypes("agent", SteeringRequest, SteeringResponse),
     "session/update": MessageTypes("client", SessionNotification),
     "session/request_permission": MessageTypes("client", RequestPermissionRequest, RequestPermissionResponse),
     "fs/read_text_file": MessageTypes("client", ReadTextFileRequest, ReadTextFileResponse),

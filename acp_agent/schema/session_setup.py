@@ -78,13 +78,15 @@ class SystemPrompt(Wire):
 class SessionSetup(Wire):
     """What a session is opened with, however it is opened. Paths are absolute.
 
-    The servers may be left out, though the specification demands an empty list: enough clients do so.
+    The servers may be left out, though the specification demands an empty list: enough clients do so. `config_options`
+    are first values of options, by their ids (unstable, see `session/options`).
     """
 
     cwd: str
     additional_directories: ItemsOrNull[str] = Field(default_factory=list)
     mcp_servers: ItemsOrNull[McpServer] = Field(default_factory=list)
     system_prompt: Checked[SystemPrompt | None] = None
+    config_options: Checked[dict[str, str | bool] | None] = None
 
 
 class NewSessionRequest(SessionSetup):
@@ -118,11 +120,15 @@ class NewSessionResponse(SessionSetupResponse):
 
 
 class LoadSessionResponse(SessionSetupResponse):
-    """The session is open and its history was replayed."""
+    """The session is open and its history was replayed. `session_id` is for a client that drops the thread without."""
+
+    session_id: str | None = None
 
 
 class ResumeSessionResponse(SessionSetupResponse):
-    """The session is open."""
+    """The session is open. `session_id` as in `LoadSessionResponse`."""
+
+    session_id: str | None = None
 
 
 class SessionInfo(Wire):

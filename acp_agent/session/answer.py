@@ -24,10 +24,10 @@ from acp_agent.llm.provider import (
     ToolCallDelta,
 )
 from acp_agent.schema import AgentMessageChunk, AgentThoughtChunk, TextContent, ToolCallStart
-from acp_agent.session import events, history
 from acp_agent.session.calls import close_calls
 from acp_agent.session.prompt_turn import Turn
-from acp_agent.session.store import Draft, StoreError
+from acp_agent.session.record import events, history
+from acp_agent.session.record.store import Draft, StoreError
 
 TRIES = 3
 _DRAFT_SECONDS = 0.2
@@ -109,7 +109,7 @@ async def _show(turn: Turn, shown: _Shown, event: TextDelta | ThinkingDelta | To
         case ToolCallDelta(id=id, name=name) if id not in shown.calls:
             shown.anything = True
             shown.calls[id] = ToolCall(id=id, name=name, arguments="{}")
-            tool = turn.state.services.tools.get(name)
+            tool = turn.state.tools().get(name)
             kind = tool.kind if tool else "other"
             await turn.show(ToolCallStart(tool_call_id=id, title=name, name=name, kind=kind, status="pending"))
         case _:

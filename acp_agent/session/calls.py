@@ -14,12 +14,12 @@ import anyio
 
 from acp_agent.llm.messages import AssistantMessage, ToolCall
 from acp_agent.schema import AgentPlanUpdate, SessionUpdate, ToolCallProgress
-from acp_agent.session import events, history
 from acp_agent.session.asking import permitted
 from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.record import events, history
+from acp_agent.session.record.store import StoreError
 from acp_agent.session.running_call import RunningCall, running_call
 from acp_agent.session.state import SessionState
-from acp_agent.session.store import StoreError
 from acp_agent.tools.base import ToolContext, ToolError, ToolResult
 from acp_agent.tools.spec import parse_arguments
 
@@ -49,7 +49,7 @@ async def run_calls(turn: Turn, message: AssistantMessage) -> None:
             earlier: tuple[anyio.Event, ...] = ()
             for call in message.tool_calls:
                 await places.acquire()  # here, so that no call waits for one that has no place
-                running = running_call(turn.state.services, turn.workspace, call)
+                running = running_call(turn.state, turn.workspace, call)
                 running.earlier, earlier = earlier, (*earlier, running.decided)
                 group.start_soon(run, running)
     finally:
@@ -66,7 +66,7 @@ async def close_calls(turn: Turn, calls: Sequence[ToolCall], why: str) -> list[e
     if not calls:
         return []
     now = turn.state.services.clock()
-    running = [running_call(turn.state.services, turn.workspace, call) for call in calls]
+    running = [running_call(turn.state, turn.workspace, call) for call in calls]
     for each in running:
         each.decision = "cancelled"
     finals = [each.final(ToolResult(output=why, is_error=True), now) for each in running]
@@ -102,11 +102,11 @@ async def _run_call(turn: Turn, running: RunningCall, finals: dict[str, events.T
 async def _checked_and_run(turn: Turn, running: RunningCall) -> ToolResult:
     tool = running.tool
     if tool is None:
-        names = ", ".join(sorted(turn.state.services.tools))
+        names = ", ".join(sorted(turn.state.tools()))
         raise ToolError(f'There is no tool "{running.call.name}". These exist: {names}.')
     params = parse_arguments(tool, running.call.arguments)
     running.shown = tool.summary(params, turn.workspace)
-    context = ToolContext(running.call.id, turn.state.cwd, turn.workspace, _emitter(turn, running))
+    context = ToolContext(running.call.id, turn.state.cwd, turn.workspace, _emitter(turn, running), turn.trace)
     async with AsyncExitStack() as stack:
         if tool.kind == "edit":  # two edits of one answer must see each other's result
             await stack.enter_async_context(turn.state.editing)
@@ -139,7 +139,7 @@ def _emitter(turn: Turn, running: RunningCall) -> Callable[[SessionUpdate], Awai
 
 def interrupted_call(state: SessionState, call: ToolCall) -> events.ToolCallFinal:
     """The end of a call that the last process did not live to see, shown as it was before."""
-    running = running_call(state.services, state.workspace, call)
+    running = running_call(state, state.workspace, call)
     running.decision = "interrupted"
     return running.final(ToolResult(output=history.INTERRUPTED, is_error=True), running.started)
 

@@ -30,6 +30,9 @@ class Client(Protocol):
     def update_now(self, session_id: str, update: SessionUpdate) -> None:
         """Show an update without waiting, for what must still be said while a turn is being cancelled."""
 
+    async def notice(self, session_id: str, title: str, description: str) -> bool:
+        """Show a message that belongs to no turn, if the client takes such; tells whether it does."""
+
     async def request_permission(
         self, session_id: str, tool_call: ToolCallUpdate, options: Sequence[PermissionOption]
     ) -> Choice:

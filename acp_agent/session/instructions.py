@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,15 +52,18 @@ class Instructions:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def find(cwd: Path, loaded: LoadedConfig, environ: Mapping[str, str], home: Path | None = None) -> Instructions:
-    """Read everything that applies to a session in `cwd` (absolute). Reads each file once; never raises for a file.
+def find(
+    roots: Sequence[Path], loaded: LoadedConfig, environ: Mapping[str, str], home: Path | None = None
+) -> Instructions:
+    """Read everything that applies to a session in these roots, the working directory first. Never raises for a file.
 
     A file that belongs to the project must lie in it with every link followed: a repository cannot have a file of the
     user's sent to the model.
     """
-    search = _Search(cwd, loaded, home or home_directory(environ))
+    search = _Search(roots[0], loaded, home or home_directory(environ))
     search.user_files(global_directory(environ, search.home))
-    search.project_files()
+    for root in roots:
+        search.project_files(root)
     search.configured()
     return Instructions(tuple(search.files), tuple(search.diagnostics))
 
@@ -84,11 +87,13 @@ class _Search:
                 self._read(path)
                 return
 
-    def project_files(self) -> None:
+    def project_files(self, root: Path) -> None:
+        worktree = worktree_root(root)
+        folders = folders_between(worktree, root)
         for kind in KINDS:
-            found = [folder / kind for folder in self.folders if os.path.lexists(folder / kind)]
+            found = [folder / kind for folder in folders if os.path.lexists(folder / kind)]
             for path in found:
-                if is_inside(path, self.project):
+                if is_inside(path, worktree or root):
                     self._read(path)
                 else:
                     self._say(path, "is a link to a file outside the project; it is ignored")

@@ -5,22 +5,22 @@ Everything that decides which session a message belongs to is a plain call, made
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
+import anyio
 from anyio.abc import TaskGroup
 
 from acp_agent.llm.messages import AssistantMessage
-from acp_agent.rpc.messages import RESOURCE_NOT_FOUND, RpcError
-from acp_agent.schema import McpServer
-from acp_agent.session import events
+from acp_agent.rpc.messages import INVALID_PARAMS, RESOURCE_NOT_FOUND, RpcError
 from acp_agent.session.calls import interrupted_call
-from acp_agent.session.history import unfinished
-from acp_agent.session.opening import Opening
+from acp_agent.session.opening import Opening, Setup
+from acp_agent.session.options import check_options, set_options
+from acp_agent.session.record import events
+from acp_agent.session.record.history import unfinished
+from acp_agent.session.record.store import SessionHead, StoredSession
 from acp_agent.session.session import Session
 from acp_agent.session.state import SessionState
-from acp_agent.session.store import SessionHead, StoredSession
 
 
 class SessionManager:
@@ -34,14 +34,15 @@ class SessionManager:
         self._ending: dict[str, Session] = {}
         self._closed: set[str] = set()
 
-    def create(self, cwd: Path, mcp_servers: Sequence[McpServer]) -> Session:
+    def create(self, setup: Setup) -> Session:
         """Begin a new session; it is stored by the first work that needs its state."""
-        now = self._services.clock()
-        head = SessionHead(self._services.new_id("ses"), cwd, (cwd,), now, now)
+        head = self._head(setup)
 
         async def opening(tasks: TaskGroup) -> SessionState:
-            state = await self._opening.state(head, mcp_servers, tasks)
+            state = await self._opening.state(head, setup.mcp_servers or (), tasks)
+            check_options(state, setup.options)
             await self._services.store.create(head)
+            await set_options(state, setup.options)
             return state
 
         return self._start(head.id, opening)
@@ -53,15 +54,64 @@ class SessionManager:
         """
         if session_id in self._closed and session_id not in self._sessions:
             raise unknown_session(session_id)
-        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, None, ()))
+        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, None))
 
     def find(self, session_id: str) -> Session | None:
         """The session if it is open, or being opened."""
         return self._sessions.get(session_id)
 
-    def reopen(self, session_id: str, cwd: Callable[[], Awaitable[Path]], mcp_servers: Sequence[McpServer]) -> Session:
-        """The session for a load or a resume, which may bring another working directory; `cwd` checks and gives it."""
-        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, cwd, mcp_servers))
+    def reopen(self, session_id: str, setup: Callable[[], Awaitable[Setup]]) -> Session:
+        """The session for a load or a resume, which may bring another setup; `setup` checks and gives it."""
+        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, setup))
+
+    async def again(self, session: Session, setup: Setup) -> Session:
+        """An open session under this setup: the same one if nothing changes, else closed and opened anew.
+
+        Raises `RpcError` (-32602) while a turn runs in it, which would not survive that.
+        """
+        state = session.state
+        if state is None or not setup.changes(state):
+            return session
+        if session.busy:
+            text = "A turn runs in this session: cancel it, or wait for its end, before opening it in another way."
+            raise RpcError(INVALID_PARAMS, text, {"sessionId": session.id})
+        if self._sessions.get(session.id) is session:
+            del self._sessions[session.id]
+            session.end()
+            self._ending[session.id] = session
+
+        async def given() -> Setup:
+            return setup
+
+        return self.reopen(session.id, given)
+
+    async def options(self, session_id: str | None, setup: Setup) -> SessionState:
+        """The state that a session would begin with, or a stored one go on with, without opening anything."""
+        stored = await self._services.store.read(session_id) if session_id else None
+        if session_id and stored is None:
+            raise unknown_session(session_id)
+        nothing_runs = anyio.create_task_group()  # never entered
+        state = await self._opening.state(stored.head if stored else self._head(setup), (), nothing_runs)
+        if stored is not None:
+            self._opening.restore(state, stored, ())
+        return state
+
+    def delete(self, session_id: str) -> Callable[[], Awaitable[None]]:
+        """End a session and forget it for good; the result does what takes time. An unknown one is gone already."""
+        session = self._sessions.pop(session_id, None)
+        self._closed.add(session_id)
+        if session is not None:
+            session.end()
+            self._ending[session_id] = session
+
+        async def finish() -> None:
+            ending = self._ending.get(session_id)
+            if ending is not None:  # what it still writes must not come after
+                await ending.closed()
+                self._ending.pop(session_id, None)
+            await self._services.store.delete(session_id)
+
+        return finish
 
     def close(self, session_id: str) -> Callable[[], Awaitable[None]]:
         """Cancel what the session does and forget it at once; the result ends its processes and waits for its end.
@@ -106,6 +156,8 @@ class SessionManager:
             before = self._ending.get(id)
             if before is not None:  # its last turn is still being written down
                 await before.closed()
+                if self._ending.get(id) is before:
+                    del self._ending[id]
             try:
                 return await opening(tasks)
             except Exception as error:
@@ -119,19 +171,26 @@ class SessionManager:
         self._tasks.start_soon(session.run)
         return session
 
+    def _head(self, setup: Setup) -> SessionHead:
+        now = self._services.clock()
+        prompt = setup.prompt.json() if setup.prompt else None
+        return SessionHead(self._services.new_id("ses"), setup.roots[0], setup.roots, now, now, system_prompt=prompt)
+
     def _stored(
-        self, session_id: str, cwd: Callable[[], Awaitable[Path]] | None, mcp_servers: Sequence[McpServer]
+        self, session_id: str, given: Callable[[], Awaitable[Setup]] | None
     ) -> Callable[[TaskGroup], Awaitable[SessionState]]:
         async def opening(tasks: TaskGroup) -> SessionState:
             stored = await self._services.store.read(session_id)
             if stored is None:
                 raise unknown_session(session_id)
-            head = stored.head
-            if cwd is not None:
-                directory = await cwd()
-                head = replace(head, cwd=directory, roots=(directory,))
-            state = await self._opening.state(head, mcp_servers, tasks)
+            setup = Setup(stored.head.roots) if given is None else await given()
+            head = _moved(stored.head, setup)
+            state = await self._opening.state(head, setup.mcp_servers or (), tasks)
+            check_options(state, setup.options)
+            if head != stored.head:
+                await self._services.store.move(head)
             await self._settle(state, stored)
+            await set_options(state, setup.options)
             return state
 
         return opening
@@ -152,6 +211,15 @@ class SessionManager:
         if found:
             await state.record(*found, durable=True)
         self._opening.restore(state, stored, found)
+
+
+def _moved(head: SessionHead, setup: Setup) -> SessionHead:
+    """A stored session as it is opened now. Raises `RpcError` (-32602) for more roots around another directory."""
+    if len(setup.roots) > 1 and setup.roots[0] != head.cwd:
+        text = f"additionalDirectories need the session's own cwd, which is {str(head.cwd)[:500]}."
+        raise RpcError(INVALID_PARAMS, text, {"expected": {"cwd": str(head.cwd)}})
+    prompt = setup.prompt.json() if setup.prompt else head.system_prompt
+    return replace(head, cwd=setup.roots[0], roots=setup.roots, system_prompt=prompt)
 
 
 def unknown_session(session_id: str) -> RpcError:

@@ -1,8 +1,9 @@
 """What may run: rules from the configuration, the mode's overlay, what a person allowed, and a floor under it all.
 
-The last matching rule wins, as in opencode. Three things go beyond it, and are documented as deviations: a floor that
+The last matching rule wins, as in opencode. Four things go beyond it, and are documented as deviations: a floor that
 no rule lifts (`Subject.danger` always asks), commands that lose work ask unless a rule allows just them
-(`Subject.caution`), and plan mode writes nothing and asks before every shell line.
+(`Subject.caution`), tools of MCP servers ask unless a rule of the configuration covers them (`Subject.foreign`), and
+plan mode writes nothing and asks before every shell line and every such tool that no rule allows by name.
 """
 
 from __future__ import annotations
@@ -111,15 +112,20 @@ class Policy:
         reason = _told(rule, subject)
         if action == "deny":
             return action, reason, False
+        configured = rule in self.configured
         overlay = _last_match(self.overlay, subject.permission, subject.pattern)
         if overlay is not None:
             return overlay.action, subject.danger or f"this mode's rule for {subject.permission}", True
+        if subject.foreign and self.overlay and not (configured and rule is not None and rule.permission != "*"):
+            return "ask", f"this mode, and {subject.foreign}", True
         if subject.danger:
             return "ask", subject.danger, False
         if _last_match(self.granted, subject.permission, subject.pattern) is not None:
             return "allow", "", False
-        if subject.caution and not (rule is not None and rule in self.configured and rule.pattern != "*"):
+        if subject.caution and not (configured and rule is not None and rule.pattern != "*"):
             return "ask", subject.caution, False
+        if subject.foreign and not configured:
+            return "ask", subject.foreign, False
         return action, reason, False
 
 

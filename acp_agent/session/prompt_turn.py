@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
 from acp_agent.llm.messages import AssistantMessage, Text
 from acp_agent.schema import AgentMessageChunk, SessionUpdate, TextContent
-from acp_agent.session import events
 from acp_agent.session.client import Client
+from acp_agent.session.record import events
+from acp_agent.session.record.store import StoreError
 from acp_agent.session.state import SessionState
-from acp_agent.session.store import StoreError
 from acp_agent.tools.workspace import Workspace
 
 
@@ -20,6 +21,7 @@ from acp_agent.tools.workspace import Workspace
 class Turn:
     """One prompt turn while it runs.
 
+    `trace` is the W3C trace context of its prompt, for servers that its calls ask.
     `step` counts the model calls, from 1; `repeated` is the last tool call and how often it was made in a row;
     `in_text` says that the last thing shown was text of the model's; `shown` counts updates, by kind.
     """
@@ -28,6 +30,7 @@ class Turn:
     state: SessionState
     client: Client
     workspace: Workspace
+    trace: Mapping[str, str] = field(default_factory=dict)
     step: int = 0
     in_text: bool = False
     repeated: tuple[str, int] = ("", 0)

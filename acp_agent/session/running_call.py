@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,8 @@ import anyio
 from acp_agent.llm.messages import ToolCall
 from acp_agent.rpc.messages import whole
 from acp_agent.schema import TextContent, ToolCallProgress, ToolCallStatus, ToolContent, ToolKind
-from acp_agent.session import events
-from acp_agent.session.state import Services
+from acp_agent.session.record import events
+from acp_agent.session.state import SessionState
 from acp_agent.tools.base import CallSummary, Tool, ToolError, ToolResult
 from acp_agent.tools.spec import parse_arguments
 from acp_agent.tools.workspace import Workspace
@@ -23,7 +23,8 @@ from acp_agent.tools.workspace import Workspace
 class RunningCall:
     """One call on its way. `shown` is how a person sees it; it is repeated in every update, since clients forget it.
 
-    `decided` is set when it is settled whether the call may run; `earlier` are those of the calls before it.
+    `decided` is set when it is settled whether the call may run; `earlier` are those of the calls before it. `end_meta`
+    goes with the update that shows the end.
     """
 
     call: ToolCall
@@ -34,6 +35,7 @@ class RunningCall:
     decision: str = "allowed"
     decided: anyio.Event = field(default_factory=anyio.Event)
     earlier: Sequence[anyio.Event] = ()
+    end_meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> ToolKind:
@@ -53,6 +55,7 @@ class RunningCall:
 
     def final(self, result: ToolResult, ended: float) -> events.ToolCallFinal:
         """The end of the call for the record; `ended` is in seconds since 1970."""
+        self.end_meta = result.meta
         content = result.content or [ToolContent(content=TextContent(text=result.output))]
         locations = self.shown.locations if result.locations is None else result.locations
         return events.ToolCallFinal(
@@ -82,12 +85,13 @@ class RunningCall:
             locations=list(final.locations),
             raw_input=final.raw_input,
             raw_output=final.raw_output,
+            meta=dict(self.end_meta) or None,
         )
 
 
-def running_call(services: Services, workspace: Workspace, call: ToolCall) -> RunningCall:
+def running_call(state: SessionState, workspace: Workspace, call: ToolCall) -> RunningCall:
     """A call as it is known before its arguments are checked: what cannot be read of it is told when it runs."""
-    tool = services.tools.get(call.name)
+    tool = state.tools().get(call.name)
     raw_input = _raw_input(call.arguments)
     shown = CallSummary(call.name)
     if tool is not None:
@@ -95,7 +99,7 @@ def running_call(services: Services, workspace: Workspace, call: ToolCall) -> Ru
             shown = tool.summary(parse_arguments(tool, call.arguments), workspace)
         except ToolError:
             pass  # told to the model when the call is run
-    return RunningCall(call, tool, raw_input, services.clock(), shown)
+    return RunningCall(call, tool, raw_input, state.services.clock(), shown)
 
 
 def _raw_input(arguments: str) -> Any:

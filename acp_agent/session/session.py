@@ -7,7 +7,7 @@ comes right behind a prompt finds it, even while the session is still being open
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -108,17 +108,32 @@ class Session:
         self._claimed.set()
         return ticket
 
-    def prompt(self, blocks: Sequence[ContentBlock], client: Client) -> Ticket[StopReason]:
-        """Claim the next turn. Raises `RpcError` when too many prompts wait already."""
+    def prompt(
+        self, blocks: Sequence[ContentBlock], client: Client, trace: Mapping[str, str] | None = None
+    ) -> Ticket[StopReason]:
+        """Claim the next turn; for `trace` see `run_turn`. Raises `RpcError` when too many prompts wait already."""
         turns = [ticket for ticket in (self._current, *self._queue) if ticket and ticket.is_turn and not ticket.over]
         if len(turns) > MAX_QUEUED:  # one of them runs, or is about to
             text = f"{MAX_QUEUED} prompts wait in this session already. Wait for one to end, or cancel them."
             raise RpcError(INVALID_REQUEST, text, {"sessionId": self.id})
 
         async def work() -> StopReason:
-            return await run_turn(await self.opened(), blocks, client)
+            return await run_turn(await self.opened(), blocks, client, trace)
 
         return self.claim(work, is_turn=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs or waits."""
+        turns = (self._current, *self._queue)
+        return any(ticket is not None and ticket.is_turn and not ticket.over for ticket in turns)
+
+    def steer(self, blocks: Sequence[ContentBlock]) -> bool:
+        """Put a message into the running turn; False if there is none that takes messages."""
+        if self.state is None or not self.state.steerable:
+            return False
+        self.state.steered.append(tuple(blocks))
+        return True
 
     def ready(self) -> Callable[[], Awaitable[SessionState]]:
         """Have the session opened; the result gives the state as soon as it is there, in the middle of a turn too."""
@@ -174,7 +189,9 @@ class Session:
             self._ready.set()
             if self.state is not None:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                    await self.state.workspace.close()
+                    async with anyio.create_task_group() as closing:
+                        closing.start_soon(self.state.mcp.close)
+                        closing.start_soon(self.state.workspace.close)
             self._closed.set()
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,13 @@ from acp_agent.llm.messages import Step, UserMessage
 from acp_agent.llm.models import Models, ModelUnknown
 from acp_agent.llm.provider import ProviderError, ToolSpec
 from acp_agent.log import Log
-from acp_agent.schema import McpServer, SessionMode
-from acp_agent.session import events
+from acp_agent.schema import ContentBlock, McpServer, SessionMode, SessionUpdate
+from acp_agent.session.client import Client
 from acp_agent.session.permissions import PLAN_RULES, Policy, rules
-from acp_agent.session.store import SessionHead, SessionStore
+from acp_agent.session.record import events
+from acp_agent.session.record.store import SessionHead, SessionStore
 from acp_agent.tools.base import Tool
+from acp_agent.tools.mcp.servers import McpServers, no_servers
 from acp_agent.tools.workspace import Workspace
 
 DEFAULT_STEPS = 200
@@ -44,7 +47,13 @@ class Services:
 
 @dataclass(slots=True)
 class SessionState:
-    """A session that is open. `history` is what the next model call sends; `notes` are told with the next prompt."""
+    """A session that is open. `history` is what the next model call sends; `notes` are told with the next prompt.
+
+    `clients` are those that know the session's id: they are told of changes, also between turns. `steered` are messages
+    for the running turn, which takes them while it is `steerable`. `used` is what the last request left in the window:
+    tokens and window; `cost` is the sum of all requests in US dollars, where prices are known. `specs` are tools, with
+    what the model was last told of each.
+    """
 
     head: SessionHead
     services: Services
@@ -53,6 +62,7 @@ class SessionState:
     workspace: Workspace
     tasks: TaskGroup
     mcp_servers: Sequence[McpServer] = ()
+    mcp: McpServers = field(default_factory=no_servers)
     history: list[UserMessage | Step] = field(default_factory=list)
     record_tail: str = ""
     mode: str = "build"
@@ -60,8 +70,14 @@ class SessionState:
     notes: list[str] = field(default_factory=list)
     told_notes: set[str] = field(default_factory=set)
     system_prompts: dict[str, str] = field(default_factory=dict)
-    specs: dict[str, ToolSpec] = field(default_factory=dict)
+    specs: dict[str, tuple[Tool[Any], ToolSpec]] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    clients: list[Client] = field(default_factory=list)
+    steered: deque[Sequence[ContentBlock]] = field(default_factory=deque)
+    steerable: bool = False
+    trust_asked: bool = False
+    used: tuple[int, int] | None = None
+    cost: float | None = None
     asking: anyio.Lock = field(default_factory=anyio.Lock)
     editing: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -74,6 +90,20 @@ class SessionState:
     def cwd(self) -> Path:
         """The working directory: the base of relative paths and the first root."""
         return self.head.cwd
+
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """The tools of this session by name: ours, sorted, and behind them those of its MCP servers."""
+        return {**dict(sorted(self.services.tools.items())), **self.mcp.tools}
+
+    def attach(self, client: Client) -> None:
+        """Tell this client of changes from now on. For clients that have heard the session's id."""
+        if client not in self.clients:
+            self.clients.append(client)
+
+    async def tell(self, update: SessionUpdate) -> None:
+        """Show an update to every client that is attached."""
+        for client in list(self.clients):
+            await client.update(self.id, update)
 
     def modes(self) -> list[SessionMode]:
         """The modes that may be chosen: the built-in ones and the configuration's primary agents."""

@@ -85,7 +85,6 @@ def reminder(mode: str) -> str:
 
 
 async def build(
-    cwd: Path,
     roots: Sequence[Path],
     project: Project,
     instructions: Sequence[Instruction],
@@ -94,17 +93,23 @@ async def build(
     platform: str,
     environ: Mapping[str, str],
     base: str = BASE,
+    servers: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole system prompt. `roots` are all folders of the session, `base` may be an agent's own prompt.
+    """The whole system prompt. `roots` are all folders of the session, the working directory first.
+
+    `base` may be an agent's own prompt, `servers` is what MCP servers say of themselves, by name.
 
     Lists the project's files anew, so call it once for a session and keep the result.
     """
+    cwd = roots[0]
     files = await project_tree(cwd, project, environ)
     parts = [base.strip(), environment(cwd, roots, project, today, platform)]
     if files:
         parts.append(f"# Files in the working directory\n<files>\n{files}\n</files>")
     if instructions:
         parts.append(_instructions(instructions))
+    if servers:
+        parts.append(_servers(servers))
     return "\n\n".join(parts) + "\n"
 
 
@@ -130,6 +135,12 @@ def _instructions(instructions: Sequence[Instruction]) -> str:
         parts.append(
             f'<instructions path="{printable(str(instruction.path))}"{cut}>\n{instruction.text}\n</instructions>'
         )
+    return "\n\n".join(parts)
+
+
+def _servers(servers: Mapping[str, str]) -> str:
+    parts = ["# MCP servers\nWhat the servers that offer further tools say about their use: information, and theirs."]
+    parts += [f'<server name="{printable(name)}">\n{text}\n</server>' for name, text in sorted(servers.items())]
     return "\n\n".join(parts)
 
 

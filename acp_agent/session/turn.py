@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import anyio
@@ -11,15 +11,24 @@ from acp_agent.llm.messages import AssistantMessage, Step
 from acp_agent.llm.models import ModelInfo, ModelUnknown
 from acp_agent.llm.provider import ModelRequest, ProviderError
 from acp_agent.rpc.messages import INTERNAL_ERROR, RpcError
-from acp_agent.schema import AgentMessageChunk, ContentBlock, TextContent, UsageUpdate
-from acp_agent.session import events, history
+from acp_agent.schema import AgentMessageChunk, ContentBlock, TextContent
 from acp_agent.session.answer import Answer, ask_model
 from acp_agent.session.calls import close_calls, run_calls
 from acp_agent.session.client import Client
+from acp_agent.session.commands import commands_of, invocation, unknown_command
+from acp_agent.session.commands.base import Command, Invocation
+from acp_agent.session.prompt.content import prompt_content
 from acp_agent.session.prompt_setup import request_for
 from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.record import events, history
+from acp_agent.session.record.store import StoreError
+from acp_agent.session.servers import join_servers
 from acp_agent.session.state import SessionState
-from acp_agent.session.store import StoreError
+from acp_agent.session.steering import leave, over, take_in
+from acp_agent.session.titles import give_title
+from acp_agent.session.trust import allow_trusted, ask_for_trust
+from acp_agent.session.usage import cost_of, count_usage, usage_update
+from acp_agent.tools.base import ToolError
 
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
 
@@ -28,21 +37,35 @@ _NOT_RECORDED = "The answer could not be recorded, so this call was not run."
 _CUT_OFF = "The answer ended before this call was complete, so the call was not run."
 
 
-async def run_turn(state: SessionState, blocks: Sequence[ContentBlock], client: Client) -> StopReason:
-    """Run one prompt turn to its end and give its stop reason.
+async def run_turn(
+    state: SessionState, blocks: Sequence[ContentBlock], client: Client, trace: Mapping[str, str] | None = None
+) -> StopReason:
+    """Run one prompt turn to its end and give its stop reason. `trace` is passed on to the MCP servers that it asks.
 
     Raises `RpcError` when the model could not be asked; what happened was then said to the person already. When
     cancelled, what was shown is recorded and every shown tool call is closed before the cancellation goes on.
     """
-    turn = Turn(state.services.new_id("turn"), state, client, client.workspace(state.id, state.workspace))
+    state.attach(client)
+    await allow_trusted(state)
+    join_servers(state)
+    turn = Turn(state.services.new_id("turn"), state, client, client.workspace(state.id, state.workspace), trace or {})
+    invoked = invocation(state, blocks)
     before = state.record_tail, len(state.history)
-    message_id = state.services.new_id("msg")
-    await state.record(events.UserMessage(message_id=message_id, blocks=tuple(blocks)), durable=True)
-    state.history.append(history.user_message(blocks))
-    turn.log("prompt.recorded", blocks=len(blocks))
     try:
-        await _tell_notes(turn)
+        command = None if invoked is None else await _command(state, invoked)
+        if invoked is not None and (command is None or command.prompt is None):
+            return await _answer_command(turn, blocks, invoked, command)
+        state.steerable = True
+        if invoked is None or command is None or command.prompt is None:
+            await _accept(turn, blocks, blocks)
+        else:
+            sent = await _prompted(turn, blocks, invoked, command.prompt)
+            if sent is None:
+                return "end_turn"
+            await _accept(turn, blocks, sent)
         reason = await _loop(turn)
+        if command is not None and command.done is not None and reason == "end_turn":
+            await command.done(turn)
     except ProviderError as error:
         turn.log("turn.failed", level="ERROR", error=str(error), kind=error.kind, status=error.status)
         await turn.say(_sentence(str(error)))
@@ -58,16 +81,87 @@ async def run_turn(state: SessionState, blocks: Sequence[ContentBlock], client: 
     except anyio.get_cancelled_exc_class():
         turn.log("turn.cancelled", updates=dict(turn.shown))
         raise
+    finally:
+        await leave(turn)
     if reason == "refusal":
         await _take_back(turn, *before)
     turn.log("turn.ended", stop_reason=reason, updates=dict(turn.shown))
     return reason
 
 
+async def _command(state: SessionState, invoked: Invocation) -> Command | None:
+    """The command that is called. One that nobody knows may be the prompt of a server that is still being joined."""
+    if invoked.name not in commands_of(state):
+        await state.mcp.gathered()
+    return commands_of(state).get(invoked.name)
+
+
+async def _prompted(
+    turn: Turn,
+    blocks: Sequence[ContentBlock],
+    invoked: Invocation,
+    prompt: Callable[[Turn, Invocation], Awaitable[Sequence[ContentBlock]]],
+) -> Sequence[ContentBlock] | None:
+    """What the model is sent in place of a command; None if there is nothing to send, which the person was told."""
+    try:
+        return await prompt(turn, invoked)
+    except ToolError as error:
+        await _answer_command(turn, blocks, invoked, str(error))
+        return None
+    except anyio.get_cancelled_exc_class():  # a server may take its time
+        await turn.keep(
+            events.UserMessage(message_id=turn.state.services.new_id("msg"), blocks=tuple(blocks), for_model=False)
+        )
+        raise
+
+
+async def _accept(turn: Turn, shown: Sequence[ContentBlock], sent: Sequence[ContentBlock]) -> None:
+    """Record a prompt: the blocks that the person sent, and what the model is sent in their place."""
+    try:
+        content = await prompt_content(turn, sent)
+    except anyio.get_cancelled_exc_class():  # cancelled while its files were read: the prompt itself is kept
+        await turn.keep(events.UserMessage(message_id=turn.state.services.new_id("msg"), blocks=tuple(shown)))
+        turn.state.history.append(history.user_message(shown))
+        raise
+    recorded = content.recorded if sent is shown else history.recorded(content.message, shown)
+    message_id = turn.state.services.new_id("msg")
+    event = events.UserMessage(message_id=message_id, blocks=tuple(shown), content=recorded)
+    await turn.state.record(event, durable=True)
+    turn.state.history.append(content.message)
+    turn.log("prompt.recorded", blocks=len(shown))
+    await give_title(turn, shown)
+    await _tell_notes(turn)
+
+
+async def _answer_command(
+    turn: Turn, blocks: Sequence[ContentBlock], invoked: Invocation, command: Command | str | None
+) -> StopReason:
+    """Answer a command here, without a model; what was asked and answered is kept for people only.
+
+    A text in place of the command is the answer: why it could not be done.
+    """
+    message_id = turn.state.services.new_id("msg")
+    event = events.UserMessage(message_id=message_id, blocks=tuple(blocks), for_model=False)
+    await turn.state.record(event, durable=True)
+    match command:
+        case str(text):
+            pass
+        case None:
+            text = unknown_command(turn.state, invoked)
+        case _:
+            assert command.answer is not None
+            text = await command.answer(turn, invoked)
+    await turn.say(text)
+    turn.log("command.answered", command=invoked.name, known=command is not None)
+    return "end_turn"
+
+
 async def _loop(turn: Turn) -> StopReason:
     empty_answers = 0
+    await ask_for_trust(turn)
     while turn.step < turn.state.step_limit:
         turn.step += 1
+        await take_in(turn)
         info = await _model(turn)
         request = await request_for(turn.state, info)
         await _tell_notes(turn)
@@ -83,6 +177,8 @@ async def _loop(turn: Turn) -> StopReason:
         if answer.stop_reason == "refusal":
             await turn.say("The model refused this request.")
             return "refusal"
+        if not over(turn):
+            continue
         if answer.stop_reason == "max_tokens":
             return "max_tokens"
         if answer.message.text.strip():
@@ -91,6 +187,7 @@ async def _loop(turn: Turn) -> StopReason:
         if empty_answers == 2:
             await turn.say(_EMPTY)
             return "end_turn"
+        turn.state.steerable = True
     await turn.say(f"Stopped after {turn.state.step_limit} steps without an end. Send another prompt to go on.")
     return "max_turn_requests"
 
@@ -120,7 +217,7 @@ async def _record(turn: Turn, info: ModelInfo, answer: Answer) -> None:
     if answer.message.content:
         found.append(events.AssistantMessage(message_id=answer.message_id, message=answer.message, model=str(info.ref)))
     if answer.usage is not None:
-        found.append(events.Usage(usage=answer.usage, size=info.context))
+        found.append(events.Usage(usage=answer.usage, size=info.context, cost=cost_of(answer.usage, info.prices)))
     # The last answer of a turn, and one that may change things, must outlive even a power cut.
     durable = not calls or any(_changes_things(turn, call.name) for call in calls)
     # From the record to the running of the calls nothing may be cancelled, or they would stay without an end.
@@ -134,12 +231,16 @@ async def _record(turn: Turn, info: ModelInfo, answer: Answer) -> None:
     if not calls and answer.message.content:
         state.history.append(Step(message=answer.message))
     await close_calls(turn, tuple(not_run.values()), _CUT_OFF)
-    if answer.usage is not None and info.context:
-        turn.client.update_now(state.id, UsageUpdate(used=answer.usage.total, size=info.context))
+    for event in found:
+        if isinstance(event, events.Usage):
+            count_usage(state, event)
+            usage = usage_update(state)
+            if usage is not None:
+                turn.client.update_now(state.id, usage)
 
 
 def _changes_things(turn: Turn, name: str) -> bool:
-    tool = turn.state.services.tools.get(name)
+    tool = turn.state.tools().get(name)
     return tool is not None and tool.kind not in ("read", "search", "think")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,7 +37,8 @@ class Subject:
     `permission` is the key in the `permission` configuration (`bash`, `edit`, `external_directory`, …), `pattern` what
     its rules are matched against (a command, a path relative to the workspace, …). `always` is the pattern that
     "allow always" would remember. `danger` says why a person must be asked whatever the rules allow; `caution` why a
-    person is asked unless a rule of the configuration, more specific than `*`, allows just that.
+    person is asked unless a rule of the configuration, more specific than `*`, allows just that; `foreign` what is not
+    ours and so is asked about unless a rule of the configuration says otherwise.
     """
 
     permission: str
@@ -45,6 +46,7 @@ class Subject:
     always: str
     danger: str | None = None
     caution: str | None = None
+    foreign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class CallSummary:
 class ToolResult:
     """What a call did: `output` for the model, `content` for the person, `data` for debugging (`rawOutput`).
 
-    `size` counts the bytes of the whole output, if `output` is only a part of it.
+    `size` counts the bytes of the whole output, if `output` is only a part of it. `meta` is the `_meta` of the update
+    that shows the end; it is not recorded.
     """
 
     output: str
@@ -70,16 +73,21 @@ class ToolResult:
     title: str | None = None
     size: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a running call may use. `emit` shows an update of the session, and waits while the client is slow."""
+    """What a running call may use. `emit` shows an update of the session, and waits while the client is slow.
+
+    `trace` is the W3C trace context that came with the prompt, for requests that the call makes.
+    """
 
     call_id: str
     cwd: Path
     workspace: Workspace
     emit: Callable[[SessionUpdate], Awaitable[None]]
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
 P = TypeVar("P", bound=ToolParams)
@@ -104,3 +112,13 @@ class Tool(Protocol[P]):
 
     async def run(self, params: P, context: ToolContext) -> ToolResult:
         """Do it. Raises `ToolError` with text for the model; cancellation ends whatever was started."""
+
+
+@runtime_checkable
+class SchemaTool(Protocol):
+    """What a tool has beside the rest if a JSON Schema from elsewhere, and not `params`, describes its arguments."""
+
+    input_schema: Mapping[str, Any]
+
+    def parsed(self, arguments: dict[str, Any]) -> ToolParams:
+        """The arguments, checked against the schema. Raises `ToolError` that says what is wrong."""

@@ -13,8 +13,9 @@ from acp_agent.tools.base import CallSummary, Subject, ToolContext, ToolError, T
 from acp_agent.tools.diffs import text_content
 from acp_agent.tools.files import outside_subjects
 from acp_agent.tools.shell_line import line_subjects
+from acp_agent.tools.shown_output import ended, rest, started, under_way
 from acp_agent.tools.truncate import console_text, fenced, head_and_tail
-from acp_agent.tools.workspace import Command, CommandResult, Workspace
+from acp_agent.tools.workspace import Command, CommandResult, Output, Workspace
 
 _DEFAULT_MS = 120_000
 _LONGEST_MS = 600_000
@@ -65,19 +66,26 @@ class BashTool:
         if not params.command.strip():
             raise ToolError("command is empty. Nothing was run.")
 
-        async def show(output: str) -> None:
-            content = [text_content(fenced(console_text(output)))]
+        cwd = _place(params, context.workspace)
+
+        async def show(output: Output) -> None:
+            await emit(under_way(output, cwd))
+
+        async def emit(content: Sequence[ToolCallContent]) -> None:
             await context.emit(ToolCallProgress(tool_call_id=context.call_id, content=content))
 
         timeout = min(params.timeout or _DEFAULT_MS, _LONGEST_MS) / 1000
-        command = Command(params.command, _place(params, context.workspace), timeout, context.call_id)
+        command = Command(params.command, cwd, timeout, context.call_id)
+        if not context.workspace.in_client_terminal:  # else it is shown when the client has one
+            await emit(started(cwd))
         result = await context.workspace.run(command, show)
         output = head_and_tail(console_text(result.output)).rstrip("\n")
         ending = _ending(result, timeout)
         shown = f"{fenced(output)}\n{ending[0]}" if output else ending[0]
         return ToolResult(
             output="\n".join([output or "(no output)", *ending]),
-            content=[text_content(shown)],
+            content=ended(shown, cwd, result),
+            meta=rest(result),
             is_error=result.exit_code != 0,
             size=result.total_bytes,
             data={

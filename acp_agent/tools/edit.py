@@ -66,8 +66,9 @@ class EditTool:
         """Edit the file as it is now, which need not be as it was at the preview."""
         async with file_lock(context.workspace.resolve(params.file_path)):
             change = await _change(params, context)
-            await context.workspace.write_text(change.new)
+            note = await context.workspace.write_text(change.new, change.old)
         name = name_for_model(context.workspace, change.new.path)
+        verb = "Created" if change.old is None else "Edited"
         first = change.lines[0]
         shown = numbered(
             file_lines(change.new.text),
@@ -76,7 +77,7 @@ class EditTool:
             _SHOWN_BYTES,
         )
         return ToolResult(
-            f"{'Created' if change.old is None else 'Edited'} {name}, {_places(change.lines)}.\n{shown}",
+            "\n".join(filter(None, [f"{verb} {name}, {_places(change.lines)}.", shown, note])),
             await to_thread.run_sync(diff_content, change.new.path, change.old, change.new.text),
             locations=[ToolCallLocation(path=str(change.new.path), line=first)],
         )

@@ -29,7 +29,7 @@ _DROPPED_PREFIXES = ("OPENCODE_", "ACP_AGENT_")
 
 # `true` as git's editor takes the text that git prepared (amend, rebase --continue, revert) and lets `git commit`
 # without a message stop with git's own words; `false` for a rebase list, which would otherwise silently do nothing.
-_QUIET = {
+QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_EDITOR": "true",
     "GIT_SEQUENCE_EDITOR": "false",
@@ -61,7 +61,7 @@ def child_environment(
         for name, value in environ.items()
         if not _dropped(name.upper(), names) and (name.upper() in _ALWAYS_KEPT or not _secret(value, values))
     }
-    return kept | _QUIET
+    return kept | QUIET
 
 
 def _dropped(name: str, secret_names: set[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from anyio import to_thread
@@ -17,7 +17,7 @@ from acp_agent.tools.process_table import ProcessTable
 from acp_agent.tools.replace_file import replace_file
 from acp_agent.tools.text_codec import decode, encode
 from acp_agent.tools.truncate import encodable
-from acp_agent.tools.workspace import Command, CommandResult, TextFile
+from acp_agent.tools.workspace import Command, CommandResult, OnOutput, TextFile
 
 _LARGEST_TEXT = 64 * 1024 * 1024
 _IGNORES_CASE = sys.platform in ("darwin", "win32")
@@ -26,15 +26,24 @@ _IGNORES_CASE = sys.platform in ("darwin", "win32")
 class LocalWorkspace:
     """Files on the disk and processes on this machine. `environment` is what children get, ready made.
 
-    `roots` are absolute directories, the session's cwd first.
+    `roots` are absolute directories, the session's cwd first. `in_client_terminal` is for whoever stands in front of
+    this workspace: see `Workspace`.
     """
 
-    def __init__(self, roots: Sequence[Path], processes: ProcessTable, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        processes: ProcessTable,
+        environment: Mapping[str, str],
+        *,
+        in_client_terminal: bool = False,
+    ) -> None:
         if not roots:
             raise ValueError("a workspace needs at least one root")
         self.roots: tuple[Path, ...] = tuple(Path(os.path.abspath(root)) for root in roots)
         self._processes = processes
-        self._environment = environment
+        self.environment = environment
+        self.in_client_terminal = in_client_terminal
 
     def resolve(self, path: str) -> Path:
         """Make absolute: relative paths against the first root, `~` expanded, `..` taken away. Raises `ToolError`."""
@@ -79,18 +88,19 @@ class LocalWorkspace:
 
         return await to_thread.run_sync(read, abandon_on_cancel=True)
 
-    async def write_text(self, file: TextFile) -> None:
+    async def write_text(self, file: TextFile, before: str | None = None) -> str:
         """Write a whole text atomically; links followed, mode kept, directories made. Raises `ToolError`."""
         data = encode(file)
         await to_thread.run_sync(replace_file, file.path, data)
+        return ""
 
     async def exists(self, path: Path) -> bool:
         """Whether there is something at the path."""
         return await to_thread.run_sync(os.path.exists, path)
 
-    async def run(self, command: Command, on_output: Callable[[str], Awaitable[None]]) -> CommandResult:
+    async def run(self, command: Command, on_output: OnOutput) -> CommandResult:
         """Run a shell line: see `process.run_shell`."""
-        return await run_shell(command, self._environment, self._processes, on_output)
+        return await run_shell(command, self.environment, self._processes, on_output)
 
     async def close(self) -> None:
         """End every process that was started here and still runs, within a second."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
 from pydantic import Field
 
+from acp_agent.llm.media import LARGEST_ANTHROPIC_IMAGE, image_type_of
 from acp_agent.llm.messages import Image
-from acp_agent.schema import ImageContent, ToolCallContent, ToolCallLocation, ToolContent, ToolKind
+from acp_agent.schema import ImageContent, ResourceLink, ToolCallContent, ToolCallLocation, ToolContent, ToolKind
 from acp_agent.tools.base import CallSummary, Subject, ToolContext, ToolError, ToolParams, ToolResult
 from acp_agent.tools.diffs import text_content
 from acp_agent.tools.files import file_subjects, file_summary, name_for_model
@@ -19,14 +22,13 @@ from acp_agent.tools.text_codec import is_binary
 from acp_agent.tools.truncate import MAX_BYTES, MAX_LINES, clip_line, encodable, fenced, size
 from acp_agent.tools.workspace import Workspace
 
-_IMAGES = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-}
-_LARGEST_IMAGE = 5 * 1024 * 1024
-_BEGINNING = 8 * 1024
+LARGEST_IMAGE = LARGEST_ANTHROPIC_IMAGE * 3 // 4
+"""Bytes: what any model that sees images can be sent."""
+
+BEGINNING = 8 * 1024
+"""Bytes that tell what a file is."""
+
+_LARGEST_SHOWN = 1024 * 1024
 _MOST_ENTRIES = 1000
 
 
@@ -70,11 +72,11 @@ class ReadTool:
             return await to_thread.run_sync(_listing, path, workspace)
         on_disk = await to_thread.run_sync(os.path.exists, path)
         # A new file in the editor has no bytes on the disk yet, and is text.
-        beginning = await workspace.read_bytes(path, _BEGINNING) if on_disk else b""
-        mime_type = _image_type(beginning)
+        beginning = await workspace.read_bytes(path, BEGINNING) if on_disk else b""
+        mime_type = image_type_of(beginning)
         if mime_type is not None:
             return await _image(path, mime_type, workspace)
-        if beginning.startswith(b"%PDF-") or is_binary(beginning):
+        if binary_kind(beginning) is not None:
             return await to_thread.run_sync(_binary, path, beginning, workspace)
         file = await workspace.read_text(path)
         return _text(path, file.text, params, workspace)
@@ -87,22 +89,44 @@ def _text(path: Path, text: str, params: ReadParams, workspace: Workspace) -> To
     lines = file_lines(text)
     if first > len(lines):
         raise ToolError(f"{workspace.display(path)} has {len(lines)} lines; offset {first} is behind its end.")
+    found = excerpt(lines, first, min(params.limit or MAX_LINES, MAX_LINES), MAX_BYTES)
+    numbered = found.numbered
+    if first > 1 or found.last < len(lines):
+        numbered += f"\n\n(lines {first}-{found.last} of {len(lines)}"
+        numbered += f"; use offset={found.last + 1} for more)" if found.last < len(lines) else ")"
+    location = ToolCallLocation(path=str(path), line=first)
+    return ToolResult(numbered, [text_content(fenced("\n".join(found.lines)))], locations=[location])
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of a text, long ones clipped; `first` is the number of the first one, from 1."""
+
+    lines: Sequence[str]
+    first: int
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.first + len(self.lines) - 1
+
+    @property
+    def numbered(self) -> str:
+        """The lines as the model reads them, `N: text`."""
+        return "\n".join(f"{number}: {line}" for number, line in enumerate(self.lines, self.first))
+
+
+def excerpt(lines: Sequence[str], first: int, count: int, max_bytes: int) -> Excerpt:
+    """As many of the `count` lines from `first` on as take at most `max_bytes` with their numbers."""
     chosen: list[str] = []
-    room = MAX_BYTES
-    count = min(params.limit or MAX_LINES, MAX_LINES)
-    for number, line in enumerate(lines[first - 1 : first - 1 + count], first):
+    room = max_bytes
+    for number, line in enumerate(itertools.islice(lines, first - 1, first - 1 + count), first):
         shown = clip_line(line)
         room -= size(shown) + len(str(number)) + 3
         if room < 0:
             break
         chosen.append(shown)
-    last = first + len(chosen) - 1
-    numbered = "\n".join(f"{number}: {line}" for number, line in enumerate(chosen, first))
-    if first > 1 or last < len(lines):
-        numbered += f"\n\n(lines {first}-{last} of {len(lines)}"
-        numbered += f"; use offset={last + 1} for more)" if last < len(lines) else ")"
-    location = ToolCallLocation(path=str(path), line=first)
-    return ToolResult(numbered, [text_content(fenced("\n".join(chosen)))], locations=[location])
+    return Excerpt(chosen, first)
 
 
 def file_lines(text: str) -> list[str]:
@@ -124,30 +148,39 @@ def _listing(path: Path, workspace: Workspace) -> ToolResult:
     return ToolResult(text, [text_content(fenced(text))], locations=[ToolCallLocation(path=str(path))])
 
 
-def _image_type(beginning: bytes) -> str | None:
-    if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
-        return "image/webp"
-    return next((mime for magic, mime in _IMAGES.items() if beginning.startswith(magic)), None)
+async def image_of(path: Path, mime_type: str, workspace: Workspace) -> tuple[Image, int]:
+    """The image in a file, and its size in bytes. Raises `ToolError` for one that is too large to be sent."""
+    data = await workspace.read_bytes(path, LARGEST_IMAGE + 1)
+    if len(data) > LARGEST_IMAGE:
+        raise ToolError(
+            f"{name_for_model(workspace, path)} is an image of more than {LARGEST_IMAGE / 2**20:.2f} MB; "
+            "make a smaller copy to look at it."
+        )
+    return Image(data=base64.b64encode(data).decode("ascii"), mime_type=mime_type), len(data)
 
 
 async def _image(path: Path, mime_type: str, workspace: Workspace) -> ToolResult:
-    data = await workspace.read_bytes(path, _LARGEST_IMAGE + 1)
-    name = name_for_model(workspace, path)
-    if len(data) > _LARGEST_IMAGE:
-        raise ToolError(
-            f"{name} is an image of more than {_LARGEST_IMAGE >> 20} MB; make a smaller copy to look at it."
-        )
-    encoded = base64.b64encode(data).decode("ascii")
+    image, length = await image_of(path, mime_type, workspace)
+    shown: ImageContent | ResourceLink = ImageContent(data=image.data, mime_type=mime_type)
+    if len(image.data) > _LARGEST_SHOWN:  # the client can open the file itself, and many copies go over the wire
+        shown = ResourceLink(name=encodable(path.name), uri=path.as_uri(), mime_type=mime_type, size=length)
     return ToolResult(
-        f"{name} is an image ({mime_type}, {len(data)} bytes); it is attached.",
-        [ToolContent(content=ImageContent(data=encoded, mime_type=mime_type))],
-        images=[Image(data=encoded, mime_type=mime_type)],
+        f"{name_for_model(workspace, path)} is an image ({mime_type}, {length} bytes); it is attached.",
+        [ToolContent(content=shown)],
+        images=[image],
         locations=[ToolCallLocation(path=str(path))],
     )
 
 
+def binary_kind(beginning: bytes) -> str | None:
+    """What a file is that has no text to show, by its first bytes; None for text."""
+    if beginning.startswith(b"%PDF-"):
+        return "a PDF"
+    return "a binary file" if is_binary(beginning) else None
+
+
 def _binary(path: Path, beginning: bytes, workspace: Workspace) -> ToolResult:
-    kind = "a PDF" if beginning.startswith(b"%PDF-") else "a binary file"
+    kind = binary_kind(beginning)
     text = (
         f"{name_for_model(workspace, path)} is {kind} of {os.path.getsize(path)} bytes, so its text is not shown. "
         "Use bash with a program that understands it."

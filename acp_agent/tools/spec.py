@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
 from acp_agent.llm.provider import ToolSpec
-from acp_agent.tools.base import Tool, ToolError, ToolParams
+from acp_agent.tools.base import SchemaTool, Tool, ToolError, ToolParams
 from acp_agent.tools.truncate import encodable
 
 P = TypeVar("P", bound=ToolParams)
 
 
 def tool_spec(tool: Tool[Any]) -> ToolSpec:
-    """The tool as the model is told of it; the schema has no titles, no definitions aside, no defaults of None."""
+    """The tool as the model is told of it; a schema of ours has no titles, no definitions, and no defaults of None."""
+    if isinstance(tool, SchemaTool):
+        return ToolSpec(tool.name, tool.description, dict(tool.input_schema))
     schema = tool.params.model_json_schema(by_alias=True)
     definitions = schema.pop("$defs", {})
     return ToolSpec(tool.name, tool.description, _lean(schema, definitions))
@@ -59,6 +61,8 @@ def parse_arguments(tool: Tool[P], text: str) -> P:
     if broken:
         # No file, process or client could be given it.
         raise ToolError(f"The arguments of {tool.name} hold half of a surrogate pair, in {', '.join(broken)}.")
+    if isinstance(tool, SchemaTool):
+        return cast(P, tool.parsed(value))
     try:
         return tool.params.model_validate(value)
     except ValidationError as error:

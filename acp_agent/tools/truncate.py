@@ -86,6 +86,20 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"
 
 
+def unfenced(shown: str) -> tuple[str, str]:
+    """What stands in the code block that a text begins with, and what follows the block.
+
+    The reverse of `fenced`, since no line in the block is its fence. A text that begins otherwise all follows.
+    """
+    opening = re.match(r"(`{3,})[^`\n]*\n", shown)
+    if opening is None:
+        return "", shown
+    closing = re.compile(rf"(?:^|\n){opening[1]}(?:\n|$)").search(shown, opening.end() - 1)
+    if closing is None:
+        return "", shown
+    return shown[opening.end() : max(opening.end(), closing.start())], shown[closing.end() :]
+
+
 class OutputBuffer:
     """Keeps the first and the last bytes of a stream, and counts the rest. Its memory does not grow with the stream."""
 
@@ -117,9 +131,26 @@ class OutputBuffer:
 
     def last(self, limit: int) -> str:
         """The last `limit` bytes as text; a character cut at the front is dropped."""
-        data = bytes(self._tail[-limit:])
-        if len(data) < limit:
-            data = bytes(self._head[-(limit - len(data)) :]) + data
-        if self.total > len(data):
-            data = data[:3].lstrip(_CONTINUATION) + data[3:]
-        return data.decode("utf-8", "replace")
+        return self._last(limit).decode("utf-8", "replace")
+
+    def since(self, place: int, limit: int, *, final: bool) -> tuple[str, int]:
+        """What came after the byte `place` as text, and the place behind it.
+
+        Of more than `limit` bytes (which the tail must hold) the last ones, behind a line that counts what is left
+        out. A character that is not complete yet stays for the next time, unless this is the final one.
+        """
+        fresh = self.total - place
+        data = b"" if fresh <= 0 else self._last(limit) if fresh > limit else self._bytes(fresh)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = decoder.decode(data, final)
+        if fresh > limit:
+            text = f"\n[… {fresh - len(data)} bytes left out …]\n{text}"
+        return text, self.total - len(decoder.getstate()[0])
+
+    def _last(self, limit: int) -> bytes:
+        data = self._bytes(limit)
+        return data[:3].lstrip(_CONTINUATION) + data[3:] if self.total > len(data) else data
+
+    def _bytes(self, count: int) -> bytes:
+        data = bytes(self._tail[-count:])
+        return bytes(self._head[-(count - len(data)) :]) + data if len(data) < count else data

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,29 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """Output of a command while it runs, as it was printed.
+
+    `tail` is its end so far; `new` what came since the last time, its beginning left out if it is long. With a
+    `terminal_id` the client shows the output itself, in the terminal of that id, and the texts are empty.
+    """
+
+    tail: str
+    new: str
+    terminal_id: str | None = None
+
+
+OnOutput: TypeAlias = Callable[[Output], Awaitable[None]]
+"""Takes output while it comes; whoever calls it waits until it is taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommandResult:
     """How a shell line ended: exactly one of `exit_code`, `signal`, `timed_out` tells.
 
     `output` is the head and the tail of stdout and stderr merged, `total_bytes` what was printed in all, `duration` in
-    seconds, `left_running` the process ids that outlived the shell.
+    seconds, `left_running` the process ids that outlived the shell, `unshown` what came after the last `new` that was
+    taken.
     """
 
     output: str
@@ -47,12 +65,19 @@ class CommandResult:
     signal: str | None = None
     timed_out: bool = False
     left_running: Sequence[int] = ()
+    unshown: str = ""
 
 
 class Workspace(Protocol):
-    """The set of roots (the session's cwd first), the files in and around them, and the processes started for them."""
+    """The set of roots (the session's cwd first), the files in and around them, and the processes started for them.
+
+    `environment` is what these processes get; `in_client_terminal` asks to run shell lines in a terminal of the
+    client's where it has one.
+    """
 
     roots: tuple[Path, ...]
+    environment: Mapping[str, str]
+    in_client_terminal: bool
 
     def resolve(self, path: str) -> Path:
         """Make absolute (relative paths against the cwd, `~` expanded), without following links. Raises `ToolError`."""
@@ -69,14 +94,18 @@ class Workspace(Protocol):
     async def read_text(self, path: Path) -> TextFile:
         """The whole text, an unsaved buffer if there is one. Raises `ToolError` (missing, binary, a directory)."""
 
-    async def write_text(self, file: TextFile) -> None:
-        """Write a whole text: once, atomically, links followed, mode kept, directories made. Raises `ToolError`."""
+    async def write_text(self, file: TextFile, before: str | None = None) -> str:
+        """Write a whole text: once, atomically, links followed, mode kept, directories made. Raises `ToolError`.
+
+        `before` is the text that it replaces, None for a new file. Returns a sentence for the model if the file is not
+        just what was written, else nothing.
+        """
 
     async def exists(self, path: Path) -> bool:
         """Whether there is something at the path, on the disk or in the editor."""
 
-    async def run(self, command: Command, on_output: Callable[[str], Awaitable[None]]) -> CommandResult:
-        """Run a shell line. `on_output` gets the tail so far, at most ten times a second. Raises `ToolError`.
+    async def run(self, command: Command, on_output: OnOutput) -> CommandResult:
+        """Run a shell line. `on_output` gets the output as it comes, at most ten times a second. Raises `ToolError`.
 
         Cancellation and timeout end the whole process group and whatever left it.
         """

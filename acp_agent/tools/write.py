@@ -49,11 +49,11 @@ class WriteTool:
         """Write it."""
         async with file_lock(context.workspace.resolve(params.file_path)):
             old, new = await _change(params, context)
-            await context.workspace.write_text(new)
+            note = await context.workspace.write_text(new, None if old is None else old.text)
         lines = len(file_lines(new.text)) if new.text else 0
         verb = "Created" if old is None else "Replaced"
         return ToolResult(
-            f"{verb} {name_for_model(context.workspace, new.path)} ({lines} lines).",
+            f"{verb} {name_for_model(context.workspace, new.path)} ({lines} lines).{note and f' {note}'}",
             await to_thread.run_sync(diff_content, new.path, None if old is None else old.text, new.text),
             locations=[ToolCallLocation(path=str(new.path), line=1)],
         )

@@ -18,11 +18,29 @@ ANSWER = {
     "protocolVersion": 1,
     "agentCapabilities": {
         "loadSession": True,
-        "promptCapabilities": {"image": True, "embeddedContext": True},
-        "sessionCapabilities": {"resume": {}, "list": {}, "close": {}},
+        "promptCapabilities": {"image": True, "audio": True, "embeddedContext": True},
+        "mcpCapabilities": {"http": True, "sse": True},
+        "sessionCapabilities": {
+            "additionalDirectories": {},
+            "systemPrompt": {"mode": {"override": {}}},
+            "resume": {},
+            "list": {},
+            "close": {},
+            "delete": {},
+            "status": {},
+            "options": {},
+            "title": {},
+        },
     },
-    "authMethods": [],
+    "authMethods": [
+        {
+            "id": "configuration",
+            "name": "Configuration and environment",
+            "description": "Uses the keys of opencode.json and of the environment; there is nothing to sign in to.",
+        }
+    ],
     "agentInfo": {"name": "acp-agent", "title": "ACP Agent", "version": __version__},
+    "_meta": {"steering": {"supported": True}},
 }
 
 ACCEPTED: list[Any] = [

@@ -10,6 +10,7 @@ import pytest
 
 from acp_agent import schema
 from acp_agent.agent.agent import Agent
+from acp_agent.agent.lifecycle import SessionMethods
 from acp_agent.agent.methods import NOTIFICATIONS, REQUESTS, Method, agent_capabilities
 from acp_agent.schema import AgentCapabilities, Wire
 from tests.harness import Rig
@@ -17,9 +18,7 @@ from tests.harness import Rig
 ROWS = [*REQUESTS.items(), *NOTIFICATIONS.items()]
 
 NOT_BUILT = [
-    "authenticate",
     "logout",
-    "session/delete",
     "session/fork",
     "session/unknown",
     "fs/read_text_file",
@@ -35,10 +34,12 @@ NOT_BUILT = [
 def test_every_row_names_a_type_of_the_schema_and_a_handler_that_takes_it(name: str, row: Method) -> None:
     type_ = getattr(schema, row.params)
     assert issubclass(type_, Wire)
-    parameters = [each for each in inspect.signature(getattr(Agent, row.handler)).parameters if each != "self"]
+    of_sessions, _, method = row.handler.rpartition(".")
+    handler = getattr(SessionMethods if of_sessions == "session" else Agent, method)
+    parameters = [each for each in inspect.signature(handler).parameters if each != "self"]
     assert len(parameters) == 1
     if name != "initialize":
-        assert inspect.signature(getattr(Agent, row.handler)).parameters["params"].annotation == f"schema.{row.params}"
+        assert inspect.signature(handler).parameters["params"].annotation == f"schema.{row.params}"
 
 
 def test_the_rows_agree_with_the_table_of_wire_types() -> None:
@@ -54,15 +55,10 @@ def test_the_capabilities_follow_from_the_rows() -> None:
     assert (session.list is not None) is ("session/list" in REQUESTS)
     assert (session.close is not None) is ("session/close" in REQUESTS)
     assert (session.delete is not None) is ("session/delete" in REQUESTS)
-    advertised = {row.capability for row in REQUESTS.values() if row.capability}
-    assert advertised == {
-        "loadSession",
-        "sessionCapabilities.resume",
-        "sessionCapabilities.list",
-        "sessionCapabilities.close",
-    }
-    assert told.prompt_capabilities.audio is False
-    assert (told.mcp_capabilities.http, told.mcp_capabilities.sse) == (False, False)
+    advertised = {row.capability.removeprefix("sessionCapabilities.") for row in REQUESTS.values() if row.capability}
+    assert advertised == {"loadSession", "resume", "list", "close", "delete", "title", "status", "options"}
+    assert told.prompt_capabilities.audio is True
+    assert (told.mcp_capabilities.http, told.mcp_capabilities.sse) == (True, True)
 
 
 def test_changing_one_answer_of_the_capabilities_changes_no_other() -> None:

@@ -167,10 +167,11 @@ async def test_waiting_prompts_run_in_order_and_every_answer_follows_its_updates
         prompts = [await client.begin("session/prompt", client.text_prompt(session)) for _ in range(3)]
         for prompt in prompts:
             await client.response(prompt)
+        said = client.updates("agent_message_chunk")
         told = [
             message["params"]["update"]["content"]["text"] if "method" in message else message["id"]
             for who, message in client.lines
-            if who == "agent" and ("method" in message or message["id"] in prompts)
+            if who == "agent" and (message.get("id") in prompts or (message.get("params") or {}).get("update") in said)
         ]
         assert told == ["A.", prompts[0], "B.", prompts[1], "C.", prompts[2]]
 
@@ -327,16 +328,45 @@ async def test_every_advertised_block_reaches_the_model(rig: Rig) -> None:
     )
     assert content[:2] == (Text(text="look"), Image(data=image, mime_type="image/png"))
     assert [part.text for part in content[2:]] == [
-        "[Attached by reference: missing.py at /a b/missing.py]",
-        "[Attached: /x.py]\nprint(1)\n[End of /x.py]",
-        "[Attached: /x.bin, application/zip, binary, not shown]",
+        "[Attached by reference: missing.py at /a b/missing.py; not read: There is no file /a b/missing.py.]",
+        "[Attached: /x.py]\n1: print(1)\n[End of /x.py]",
+        "[Attached: /x.bin, application/zip, binary, 3 bytes, not shown]",
     ]
+
+
+async def test_a_named_file_is_read_as_the_editor_has_it(rig: Rig) -> None:
+    (rig.cwd / "a.py").write_text("on the disk")
+    rig.provider = Scripted([{"text": "Hi."}])
+    async with rig.client() as client:
+        client.answers["fs/read_text_file"] = lambda params: {"content": f"unsaved {Path(params['path']).name}"}
+        await client.initialize(fs={"readTextFile": True})
+        session = await client.new(rig.cwd)
+        link = {"type": "resource_link", "uri": (rig.cwd / "new.py").as_uri(), "name": "new.py"}
+        prompt = [{"type": "text", "text": "fix @a.py"}, link]
+        await client.call("session/prompt", {"sessionId": session, "prompt": prompt})
+    (message,) = rig.provider.requests[0].history
+    assert isinstance(message, UserMessage)
+    assert message.content == (
+        Text(text="fix @a.py"),
+        Text(text="[Attached: a.py]\n1: unsaved a.py\n[End of a.py]"),
+        Text(text="[Attached: new.py]\n1: unsaved new.py\n[End of new.py]"),
+    )
+
+
+async def test_a_block_of_no_kind_there_is_is_refused_with_its_place(rig: Rig) -> None:
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        error = await client.error("session/prompt", {"sessionId": session, "prompt": [{"type": "video"}]})
+        assert error["code"] == -32602
+        assert "prompt.0" in error["message"]
 
 
 @pytest.mark.parametrize(
     ("block", "place"),
     [
-        ({"type": "audio", "data": "AAAA", "mimeType": "audio/wav"}, "prompt[1]"),
+        ({"type": "audio", "data": "not base64!", "mimeType": "audio/wav"}, "prompt[1].data"),
+        ({"type": "audio", "data": "", "mimeType": "audio/wav"}, "prompt[1].data"),
         ({"type": "image", "data": "not base64!", "mimeType": "image/png"}, "prompt[1].data"),
         (
             {"type": "resource", "resource": {"uri": "x:y", "blob": "not base64!", "mimeType": "image/png"}},

@@ -95,10 +95,14 @@ def test_without_a_message_nothing_is_done(folder: Folder, shell: Shell, stdin: 
 
 def test_json_is_one_update_a_line_and_then_the_session_with_its_stop_reason(folder: Folder, shell: Shell) -> None:
     folder.script({"text": "Hi there.", "chunks": 2, "usage": {"input": 5, "output": 1}})
-    status, out, err = shell("--format", "json", "hello")
+    status, out, err = shell("--format", "json", "Name the seven seas")
     *updates, end = [json.loads(line) for line in out.splitlines()]
     assert (status, err) == (0, "")
-    assert [each["sessionUpdate"] for each in updates] == ["agent_message_chunk", "agent_message_chunk", "usage_update"]
+    kinds = [each["sessionUpdate"] for each in updates]
+    # The commands follow the session's opening, and may come before the prompt or beside it.
+    assert kinds.count("available_commands_update") == 1
+    kinds.remove("available_commands_update")
+    assert kinds == ["session_info_update", "agent_message_chunk", "agent_message_chunk", "usage_update"]
     assert end["stopReason"] == "end_turn"
     folder.script("Again.")
     assert shell("--session", end["sessionId"], "more")[:2] == (0, "Again.\n")
@@ -133,7 +137,7 @@ def test_a_session_can_be_named(folder: Folder, shell: Shell) -> None:
     assert shell("--session", session, "second")[:2] == (0, "Two.\n")
     count = database.execute("SELECT count(*) FROM event WHERE session = ?", (session,)).fetchone()[0]
     database.close()
-    assert count == 4
+    assert count == 5, "two prompts, two answers, and a title"
     status, out, err = shell("--session", "ses_none", "x")
     assert (status, out) == (1, "")
     assert "Session not found: 'ses_none'" in err

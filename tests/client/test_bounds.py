@@ -115,9 +115,33 @@ def test_a_later_state_of_a_call_stands_for_both_and_keeps_what_it_does_not_say(
     assert merge("session/update", earlier, later) == _call(status="completed", content=["b"], rawInput={"x": 1})
 
 
+def _printed(data: str, terminal: str = "c", **fields: Any) -> dict[str, Any]:
+    return _call(_meta={"terminal_output": {"terminal_id": terminal, "data": data}, **fields.pop("meta", {})}, **fields)
+
+
+def test_what_a_terminal_printed_is_joined_and_its_beginning_and_end_stay() -> None:
+    info, exit_ = {"terminal_info": {"terminal_id": "c"}}, {"terminal_exit": {"terminal_id": "c", "exit_code": 0}}
+    begun = _printed("one ", meta=info, content=[{"type": "terminal", "terminalId": "c"}])
+    ended = _printed("two", meta=exit_, status="completed")
+    output = {"terminal_output": {"terminal_id": "c", "data": "one two"}}
+    assert merge("session/update", begun, ended) == _call(
+        status="completed", content=[{"type": "terminal", "terminalId": "c"}], _meta={**info, **exit_, **output}
+    )
+
+
+@pytest.mark.parametrize("other", [_call(status="completed"), _call(status="completed", _meta={"k": 1})])
+def test_output_that_has_a_neighbour_without_any_is_kept(other: dict[str, Any]) -> None:
+    for pair in ((_printed("x"), other), (other, _printed("x"))):
+        merged = merge("session/update", *pair)
+        assert merged is not None
+        assert merged["update"]["_meta"]["terminal_output"] == {"terminal_id": "c", "data": "x"}
+        assert merged["update"]["status"] == "completed"
+
+
 @pytest.mark.parametrize(
     ("earlier", "later"),
     [
+        (_printed("a"), _printed("b", terminal="d")),
         (_text("a"), _text("b", message="n")),
         (_text("a"), _text("b", session="t")),
         (_text("a"), _text("b", kind="agent_thought_chunk")),
@@ -150,6 +174,7 @@ _UPDATES = st.lists(
             session=st.sampled_from("st"),
         ),
         st.builds(_call, st.sampled_from("cd"), session=st.sampled_from("st"), status=st.sampled_from("123")),
+        st.builds(_printed, st.text(max_size=3), terminal=st.sampled_from("cd"), session=st.sampled_from("st")),
     ),
     max_size=60,
 )
@@ -165,7 +190,12 @@ def _seen(updates: list[dict[str, Any]]) -> dict[str, Any]:
             seen[key] = seen.get(key, "") + update["content"]["text"]
         else:
             key = f"{params['sessionId']} {update['toolCallId']}"
-            seen[key] = {**seen.get(key, {}), **update}
+            plain = {name: value for name, value in update.items() if name != "_meta"}
+            seen[key] = {**seen.get(key, {}), **plain}
+            printed = (update.get("_meta") or {}).get("terminal_output")
+            if printed is not None:
+                key = f"{params['sessionId']} printed {printed['terminal_id']}"
+                seen[key] = seen.get(key, "") + printed["data"]
     return seen
 
 

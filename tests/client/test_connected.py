@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from acp_agent.client.connected import STRICT_CLIENTS, ConnectedClient
+from acp_agent.client.connected import ConnectedClient
+from acp_agent.client.quirks import NONE, QUIRKS
 from acp_agent.client.workspace import ClientWorkspace
 from acp_agent.log import NO_LOG
 from acp_agent.rpc.connection import Connection, Work, method_not_found
@@ -38,11 +39,11 @@ def _client(**said: Any) -> ConnectedClient:
     return ConnectedClient(connection, {"protocolVersion": 1, "clientCapabilities": None, **said}, NO_LOG)
 
 
-async def test_the_strict_clients_are_few_and_known_by_name() -> None:
-    for name in STRICT_CLIENTS:
-        assert not _client(clientInfo={"name": name, "version": "1"}).takes_models
-    assert _client(clientInfo={"name": "zed", "version": "1"}).takes_models
-    assert _client(clientInfo=None).takes_models
+async def test_the_quirks_of_a_client_are_known_by_its_name() -> None:
+    for name, quirks in QUIRKS.items():
+        assert _client(clientInfo={"name": name, "version": "1"}).quirks == quirks
+    assert _client(clientInfo={"name": "zed", "version": "1"}).quirks == NONE
+    assert _client(clientInfo=None).quirks == NONE
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,20 @@ async def test_files_go_through_the_client_only_where_it_offers_that(tmp_path: P
     workspace = _client(clientCapabilities={"fs": fs}).workspace("s", local)
     assert isinstance(workspace, ClientWorkspace) is own
     assert own or workspace is local
+
+
+@pytest.mark.parametrize(
+    ("terminal", "wanted", "own"),
+    [(True, True, True), (True, False, False), (False, True, False), ("yes", True, False)],
+)
+async def test_commands_go_to_the_client_only_where_it_offers_that_and_a_person_asks_for_it(
+    tmp_path: Path, terminal: Any, wanted: bool, own: bool
+) -> None:
+    local = LocalWorkspace((tmp_path,), ProcessTable(), {}, in_client_terminal=wanted)
+    client = _client(clientCapabilities={"terminal": terminal})
+    assert isinstance(client.workspace("s", local), ClientWorkspace) is own
+    files = _client(clientCapabilities={"terminal": terminal, "fs": {"readTextFile": True}}).workspace("s", local)
+    assert files.in_client_terminal is own
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from acp_agent.client.workspace import ClientWorkspace
 from acp_agent.log import NO_LOG
 from acp_agent.rpc.messages import RpcError
-from acp_agent.schema import FileSystemCapabilities
+from acp_agent.schema import ClientCapabilities, FileSystemCapabilities
 from acp_agent.tools.base import ToolError
 from acp_agent.tools.local import LocalWorkspace
 from acp_agent.tools.process_table import ProcessTable
@@ -70,15 +70,17 @@ class OneThreadLess(LocalWorkspace):
     async def read_text(self, path: Path) -> TextFile:
         return TextFile(path, path.read_text())
 
-    async def write_text(self, file: TextFile) -> None:
+    async def write_text(self, file: TextFile, before: str | None = None) -> str:
         file.path.write_text(file.text)
+        return ""
 
     async def exists(self, path: Path) -> bool:
         return path.exists()
 
 
 def _workspace(folder: Path, editor: Editor, offers: FileSystemCapabilities, local: Any = LocalWorkspace) -> Any:
-    return ClientWorkspace("ses", local((folder,), ProcessTable(), {}), editor, offers, NO_LOG)
+    local_one = local((folder,), ProcessTable(), {})
+    return ClientWorkspace("ses", local_one, editor, ClientCapabilities(fs=offers), NO_LOG, waits=())
 
 
 async def test_an_unsaved_buffer_wins_over_the_disk_and_the_whole_file_is_asked_for(tmp_path: Path) -> None:

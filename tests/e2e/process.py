@@ -18,6 +18,7 @@ import psutil
 
 from tests.e2e.lines import DEADLINE, Line, LineClient, Message, eventually
 from tests.fakes.vendor import Vendor
+from tests.harness import is_wanted
 
 KEY = "e2e-key-0123456789abcdef"
 """The key of every configured provider here; it must never be shown."""
@@ -142,9 +143,9 @@ class AgentProcess(LineClient):
         ]
 
     def updates(self, session: str, *kinds: str, since: int = 0) -> list[Message]:
-        """The updates of a session so far, of these kinds or of all."""
+        """The updates of a session so far: of these kinds, or all but those that tell of commands, titles, options."""
         found = [line.message["params"]["update"] for line in self.messages(session, "session/update", since)]
-        return [update for update in found if not kinds or update["sessionUpdate"] in kinds]
+        return [update for update in found if is_wanted(update["sessionUpdate"], kinds)]
 
     def said(self, session: str, since: int = 0) -> str:
         """The text that the agent said so far."""

@@ -180,3 +180,55 @@ def test_a_client_that_only_reads_is_only_read_from(spawn: Spawn, vendor: Vendor
 
     assert set(asked(agent, session)) == {"fs/read_text_file"}
     assert (project / "a.txt").read_text() == "changed\n"
+
+
+class SavingEditor(Editor):
+    """An editor on the real disk: `saved` is what it makes of a text as it saves it."""
+
+    def __init__(self, saved: Any) -> None:
+        super().__init__()
+        self.saved = saved
+
+    def read(self, params: Any) -> Any:
+        assert set(params) == {"sessionId", "path"}, "whole files only"
+        return {"content": self.buffers.get(params["path"]) or Path(params["path"]).read_text()}
+
+    def write(self, params: Any) -> Any:
+        self.written.append(params)
+        self.buffers[params["path"]] = params["content"]
+        Path(params["path"]).write_bytes(self.saved(params["content"]))
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("saved", "left", "told"),
+    [
+        (
+            lambda text: text.replace("\n", "\r\n").encode(),
+            "one\n2\nthree\n",
+            "changed its line endings as it saved a.txt",
+        ),
+        (lambda text: text.upper().encode(), "one\n2\nthree\n", "changed lines that were not edited as it saved a.txt"),
+        (lambda text: text.replace("2", "2;").encode(), "one\n2;\nthree\n", "changed the new lines as it saved them"),
+        (lambda text: text.encode(), "one\n2\nthree\n", None),
+    ],
+    ids=["line endings", "whole file", "new lines", "nothing"],
+)
+def test_what_an_editor_changes_beyond_the_edit_as_it_saves_is_set_right_and_told(
+    editor_agent: AgentProcess, vendor: Vendor, project: Path, saved: Any, left: str, told: str | None
+) -> None:
+    agent, file = editor_agent, project / "a.txt"
+    file.write_text("one\ntwo\nthree\n")
+    editor = SavingEditor(saved)
+    agent.answers.update({"fs/read_text_file": editor.read, "fs/write_text_file": editor.write})
+    vendor.replies += [Answer(calls=[edit("two", "2")]), Answer("Done.")]
+    session = agent.new(project)
+
+    assert agent.prompt(session) == "end_turn"
+
+    assert file.read_bytes().decode() == left
+    assert len(editor.written) == 1
+    result = str(tool_results(vendor)[-1])
+    assert told in result if told else "The editor" not in result
+    diff = {"type": "diff", "path": str(file), "oldText": "one\ntwo\nthree\n", "newText": "one\n2\nthree\n"}
+    assert call_updates(agent, session)[-1]["content"] == [diff]

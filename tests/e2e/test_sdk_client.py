@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,93 +12,13 @@ from typing import Any
 import acp
 import anyio
 import pytest
-from acp.connection import StreamDirection, StreamEvent
-from acp.schema import AllowedOutcome, DeniedOutcome, RequestPermissionResponse
 
-from tests.e2e.process import COMMAND, clean_environment, vendor_config
+from tests.clients.python_sdk import Person, connected
 from tests.e2e.test_turn import bash
 from tests.fakes.vendor import Vendor
-from tests.fakes.vendor_replies import Answer
-from tests.schema.wire_lines import assert_agent_line_is_valid
+from tests.fakes.vendor_replies import Answer, Call
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
-
-
-class Person(acp.Client):
-    """The client's side: answers every question with the same option."""
-
-    def __init__(self, option: str | None) -> None:
-        self.option = option
-        self.updates: list[Any] = []
-        self.asked: list[str] = []
-
-    async def session_update(self, session_id: str, update: Any, **_more: Any) -> None:
-        self.updates.append(update)
-
-    async def request_permission(
-        self, session_id: str, tool_call: Any, options: Any, **_more: Any
-    ) -> RequestPermissionResponse:
-        self.asked.append(tool_call.tool_call_id)
-        if self.option is None:
-            return RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
-        assert self.option in [option.option_id for option in options]
-        return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=self.option))
-
-
-class Wire:
-    """Every message in the order of the lines."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, dict[str, Any]]] = []
-        self._pending: dict[Any, str] = {}
-        self._more = anyio.Event()
-
-    def observe(self, event: StreamEvent) -> None:
-        incoming = event.direction is StreamDirection.INCOMING
-        if not incoming and "id" in event.message and "method" in event.message:
-            self._pending[event.message["id"]] = event.message["method"]
-        self.messages.append(("agent" if incoming else "client", event.message))
-        self._more.set()
-        self._more = anyio.Event()
-
-    def check(self) -> None:
-        for who, message in self.messages:
-            if who == "agent":
-                assert_agent_line_is_valid(message, self._pending)
-
-    async def until_said(self, text: str) -> None:
-        with anyio.fail_after(10):
-            while not any(text in json.dumps(message) for who, message in self.messages if who == "agent"):
-                await self._more.wait()
-
-    def kinds(self, start: int = 0) -> list[str]:
-        """The agent's messages in short: the kind of an update with its status, a method, or `answer`."""
-        found = []
-        for who, message in self.messages[start:]:
-            if who != "agent":
-                continue
-            update = message.get("params", {}).get("update", {})
-            kind = update.get("sessionUpdate") or message.get("method") or "answer"
-            found.append(f"{kind} {update['status']}" if "status" in update else kind)
-        return found
-
-
-@asynccontextmanager
-async def connected(vendor: Vendor, home: Path, person: Person) -> AsyncIterator[tuple[Any, Wire]]:
-    wire = Wire()
-    environment = clean_environment(home, vendor_config(vendor))
-    async with acp.spawn_agent_process(
-        person, *COMMAND, env=environment, cwd=home, observers=[wire.observe], transport_kwargs={"limit": 10_000_000}
-    ) as (connection, process):
-        answer = await connection.initialize(protocol_version=acp.PROTOCOL_VERSION)
-        assert answer.protocol_version == 1
-        assert answer.agent_capabilities.load_session is True
-        yield connection, wire
-        process.stdin.write_eof()
-        with anyio.fail_after(5):
-            assert await process.stderr.read() == b""
-            assert await process.wait() == 0
-    wire.check()
 
 
 @pytest.fixture(autouse=True)
@@ -125,23 +44,22 @@ async def test_a_conversation_with_tools_permissions_modes_and_a_reload(
 
         first = await connection.prompt(session_id=id, prompt=[acp.text_block("hi")])
         assert first.stop_reason == "end_turn"
-        assert wire.kinds()[2:] == ["agent_message_chunk", "agent_message_chunk", "usage_update", "answer"]
+        assert wire.course()[2:] == ["agent_message_chunk", "agent_message_chunk", "answer"]
+        assert wire.kinds().count("usage_update") == 1
 
         start = len(wire.messages)
         second = await connection.prompt(session_id=id, prompt=[acp.text_block("run it")])
         assert second.stop_reason == "end_turn"
-        kinds = [kind for at, kind in enumerate(wire.kinds(start)) if kind != "tool_call_update in_progress" or at < 5]
-        assert kinds == [
+        assert [kind for kind, _ in groupby(wire.course(start))] == [
             "agent_message_chunk",
             "tool_call pending",
-            "usage_update",
             "session/request_permission",
             "tool_call_update in_progress",
             "tool_call_update completed",
             "agent_message_chunk",
-            "usage_update",
             "answer",
         ]
+        assert wire.kinds(start).count("usage_update") == 2
         assert (project / "ran").read_text() == "ran\n"
         assert len(person.asked) == 1
 
@@ -154,16 +72,13 @@ async def test_a_conversation_with_tools_permissions_modes_and_a_reload(
         await connection.close_session(session_id=id)
         start = len(wire.messages)
         await connection.load_session(cwd=str(project), session_id=id, mcp_servers=[])
-        assert wire.kinds(start) == [
+        assert wire.course(start) == [
             "user_message_chunk",
             "agent_message_chunk",
-            "usage_update",
             "user_message_chunk",
             "agent_message_chunk",
-            "usage_update",
             "tool_call completed",
             "agent_message_chunk",
-            "usage_update",
             "answer",
         ]
         listed = await connection.list_sessions(cwd=str(project))
@@ -200,8 +115,153 @@ async def test_a_cancelled_turn_says_so_and_the_next_one_works(vendor: Vendor, p
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ask)
-                await wire.until_said("Working.")
+                await wire.until_shown("Working.")
                 await connection.cancel(session_id=id)
         await ask()
 
         assert reasons == ["cancelled", "end_turn"]
+
+
+async def test_a_turn_is_cancelled_while_the_person_is_still_thinking(
+    vendor: Vendor, project: Path, tmp_path: Path
+) -> None:
+    (project / "opencode.json").write_text('{"permission": {"bash": "ask"}}')
+    vendor.replies += [Answer(calls=[bash("echo > ran")]), Answer("Next.")]
+    person = Person("hold")
+    async with connected(vendor, tmp_path, person) as (connection, wire):
+        session = await connection.new_session(cwd=str(project), mcp_servers=[])
+        id = session.session_id
+        reasons = []
+
+        async def ask() -> None:
+            answer = await connection.prompt(session_id=id, prompt=[acp.text_block("run")])
+            reasons.append(answer.stop_reason)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask)
+                await wire.until_shown("session/request_permission")
+                await connection.cancel(session_id=id)
+        person.gave_up.set()
+        await ask()
+
+        assert reasons == ["cancelled", "end_turn"]
+        assert not (project / "ran").exists()
+
+
+async def test_an_unsaved_buffer_is_read_and_edited_and_a_new_file_is_written_through_the_client(
+    vendor: Vendor, project: Path, tmp_path: Path
+) -> None:
+    (project / "a.txt").write_text("saved\n")
+    vendor.replies += [
+        Answer(calls=[Call("read", '{"filePath": "a.txt"}')]),
+        Answer(calls=[Call("edit", '{"filePath": "a.txt", "oldString": "unsaved", "newString": "changed"}')]),
+        Answer(calls=[Call("write", '{"filePath": "new/b.txt", "content": "fresh\\n"}')]),
+        Answer("Done."),
+    ]
+    person = Person(None, **{"a.txt": "unsaved\n"})
+    async with connected(vendor, tmp_path, person) as (connection, wire):
+        session = await connection.new_session(cwd=str(project), mcp_servers=[])
+
+        answer = await connection.prompt(session_id=session.session_id, prompt=[acp.text_block("go")])
+
+        assert answer.stop_reason == "end_turn"
+        assert person.buffers == {"a.txt": "changed\n", "b.txt": "fresh\n"}
+        assert "unsaved" in str(vendor.requests[1].body["messages"][-1])
+        assert [Path(params["path"]).name for params in wire.asked("fs/write_text_file")] == ["a.txt", "b.txt"]
+
+
+async def test_a_session_goes_on_in_another_process_without_a_replay(
+    vendor: Vendor, project: Path, tmp_path: Path
+) -> None:
+    vendor.replies += [Answer("Hello there."), Answer("I do.")]
+    async with connected(vendor, tmp_path, Person(None)) as (connection, _):
+        session = await connection.new_session(cwd=str(project), mcp_servers=[])
+        id = session.session_id
+        await connection.prompt(session_id=id, prompt=[acp.text_block("hi")])
+
+    person = Person(None)
+    async with connected(vendor, tmp_path, person) as (connection, wire):
+        everywhere = await connection.list_sessions()
+        elsewhere = await connection.list_sessions(cwd=str(tmp_path))
+        resumed = await connection.resume_session(session_id=id, cwd=str(project), mcp_servers=[])
+        assert not wire.shown("_chunk", "session/resume")
+        answer = await connection.prompt(session_id=id, prompt=[acp.text_block("do you remember?")])
+        await connection.close_session(session_id=id)
+        with pytest.raises(acp.RequestError) as unknown:
+            await connection.load_session(session_id="ses_nobody", cwd=str(project), mcp_servers=[])
+
+    assert [each.session_id for each in everywhere.sessions] == [id]
+    assert elsewhere.sessions == []
+    assert resumed.modes.current_mode_id == "build"
+    assert answer.stop_reason == "end_turn"
+    assert "Hello there." in str(vendor.requests[-1].body["messages"])
+    assert (unknown.value.code, unknown.value.data) == (-32002, {"sessionId": "ses_nobody"})
+
+
+async def test_what_does_not_exist_cannot_be_chosen(vendor: Vendor, project: Path, tmp_path: Path) -> None:
+    async with connected(vendor, tmp_path, Person(None)) as (connection, _):
+        session = await connection.new_session(cwd=str(project), mcp_servers=[])
+        id = session.session_id
+        codes = []
+        for wrong in (
+            connection.set_session_mode(session_id=id, mode_id="nonsense"),
+            connection.set_config_option(config_id="nonsense", session_id=id, value="x"),
+            connection.set_config_option(config_id="model", session_id=id, value="no/such"),
+        ):
+            with pytest.raises(acp.RequestError) as refused:
+                await wrong
+            codes.append(refused.value.code)
+
+    assert codes == [-32602] * 3
+
+
+async def test_one_logs_in_and_works_in_several_folders(vendor: Vendor, project: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.txt").write_text("over there\n")
+    vendor.replies += [Answer(calls=[Call("read", json.dumps({"filePath": str(outside / "a.txt")}))]), Answer("Done.")]
+    person = Person("reject_once", **{"a.txt": "over there\n"})
+    async with connected(vendor, tmp_path, person) as (connection, _):
+        await connection.authenticate(method_id="configuration")
+        with pytest.raises(acp.RequestError) as unknown:
+            await connection.authenticate(method_id="nobody")
+        session = await connection.new_session(cwd=str(project), additional_directories=[str(outside)], mcp_servers=[])
+        answer = await connection.prompt(session_id=session.session_id, prompt=[acp.text_block("look")])
+        listed = await connection.list_sessions()
+
+    assert unknown.value.code == -32602
+    assert answer.stop_reason == "end_turn"
+    assert person.asked == []
+    assert "over there" in str(vendor.requests[-1].body["messages"][-1])
+    assert listed.sessions[0].additional_directories == [str(outside)]
+
+
+async def test_commands_titles_modes_and_grouped_models_arrive_as_the_sdks_own_types(
+    vendor: Vendor, project: Path, tmp_path: Path
+) -> None:
+    vendor.replies.append(Answer("Hello."))
+    person = Person(None)
+    async with connected(vendor, tmp_path, person) as (connection, wire):
+        session = await connection.new_session(cwd=str(project), mcp_servers=[])
+        id = session.session_id
+        await wire.until_shown("available_commands_update")
+        start = len(wire.messages)
+        await connection.prompt(session_id=id, prompt=[acp.text_block("/mode plan")])
+        assert "current_mode_update" in wire.kinds(start)
+        await connection.prompt(session_id=id, prompt=[acp.text_block("Please mend the build")])
+        await wire.until_shown("session_info_update")
+
+    [model] = [option for option in session.config_options if option.id == "model"]
+    assert [(group.group, [each.value for each in group.options]) for group in model.options] == [
+        ("fake", ["fake/small"])
+    ]
+    told = {update.session_update: update for update in person.updates}
+    assert {"help", "mode", "model"} <= {
+        command.name for command in told["available_commands_update"].available_commands
+    }
+    assert told["current_mode_update"].current_mode_id == "plan"
+    assert [option.current_value for option in told["config_option_update"].config_options] == ["fake/small", "plan"]
+    assert told["session_info_update"].title
+    opened = wire.kinds().index("answer", 1)
+    assert wire.kinds().index("available_commands_update") > opened

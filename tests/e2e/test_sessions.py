@@ -54,11 +54,9 @@ def test_a_closed_session_is_unknown_until_it_is_loaded(agent: AgentProcess, ven
         error = agent.error(method, params)
         assert (error["code"], error["data"]) == (-32002, {"sessionId": session}), method
 
-    assert [update["sessionUpdate"] for update in agent.load(session, project)] == [
-        "user_message_chunk",
-        "agent_message_chunk",
-        "usage_update",
-    ]
+    replayed = [update["sessionUpdate"] for update in agent.load(session, project)]
+    assert replayed[:2] == ["user_message_chunk", "agent_message_chunk"]
+    assert replayed[2:] in ([], ["usage_update"]), "usage follows the response"
     assert agent.prompt(session) == "end_turn"
 
 
@@ -91,6 +89,6 @@ def test_mode_and_model_are_kept_over_a_restart(spawn: Spawn, project: Path, tmp
     agent = spawn(config)
     here = {"sessionId": session, "cwd": str(project), "mcpServers": []}
     assert agent.call("session/resume", here)["modes"]["currentModeId"] == "plan"
-    assert agent.updates(session) == []
+    assert [each for each in agent.updates(session) if each["sessionUpdate"] != "usage_update"] == []
     listed = agent.call("session/list", {"cwd": str(project)})["sessions"]
     assert [each["sessionId"] for each in listed] == [session]

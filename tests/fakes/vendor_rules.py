@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_LARGEST_IMAGE = 5 * 1024 * 1024
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -73,11 +76,25 @@ def _chat_content(message: Mapping[str, Any], where: str) -> None:
         for part in content:
             if part.get("type") == "text":
                 _need(part.get("text"), f"{where}: an empty text part")
+                continue
+            _need(message["role"] == "user", f"{where}: {part.get('type')} in a message of {message['role']}")
+            if part.get("type") == "input_audio":
+                _need(part["input_audio"].get("format") in ("wav", "mp3"), f"{where}: audio format")
+                _base64(part["input_audio"].get("data"), where)
             else:
-                _need(part.get("type") == "image_url" and message["role"] == "user", f"{where}: {part.get('type')}")
-                _need(part["image_url"]["url"].startswith("data:image/"), f"{where}: image url")
+                _need(part.get("type") == "image_url", f"{where}: {part.get('type')}")
+                kind, _, data = part["image_url"]["url"].partition(";base64,")
+                _need(kind.removeprefix("data:") in _IMAGE_TYPES, f"{where}: unsupported image {kind!r}")
+                _base64(data, where)
     else:
         _need(isinstance(content, str) and content, f"{where}: content is empty")
+
+
+def _base64(data: object, where: str) -> None:
+    try:
+        _need(isinstance(data, str) and base64.b64decode(data, validate=True), f"{where}: no data")
+    except ValueError:
+        raise _FaultError(f"{where}: data is not base64") from None
 
 
 def _json_object(text: object, where: str) -> None:
@@ -135,7 +152,11 @@ def _block(block: Mapping[str, Any], role: str, where: str) -> None:
         case "text":
             _need(block.get("text", "").strip(), f"{where}: text content blocks must contain non-whitespace text")
         case "image":
-            _need(role == "user" and block["source"]["data"], f"{where}: image")
+            source = block["source"]
+            _need(role == "user" and source.get("type") == "base64", f"{where}: image")
+            _need(source.get("media_type") in _IMAGE_TYPES, f"{where}: media_type {source.get('media_type')!r}")
+            _base64(source.get("data"), where)
+            _need(len(source["data"]) <= _LARGEST_IMAGE, f"{where}: image exceeds 5 MB maximum")
         case "thinking":
             _need(role == "assistant" and block.get("signature"), f"{where}: thinking without its signature")
             _need("cache_control" not in block, f"{where}: thinking cannot be cached")

@@ -8,6 +8,7 @@ from typing import Any
 
 from acp_agent.llm.messages import (
     AssistantMessage,
+    Audio,
     History,
     Image,
     Step,
@@ -27,6 +28,7 @@ from acp_agent.llm.provider import (
     ToolSpec,
 )
 
+SOUND = Audio(data="UklGRg==", mime_type="audio/x-wav")
 PIXEL = Image(data="iVBORw0KGgo=", mime_type="image/png")
 READ = ToolSpec("read", "Read a file", {"type": "object", "properties": {"path": {"type": "string"}}})
 BASH = ToolSpec("bash", "Run a command", {"type": "object"})

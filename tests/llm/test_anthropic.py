@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from acp_agent.llm.anthropic import AnthropicMessages, messages
-from acp_agent.llm.messages import Step, Text, Thinking, ToolCall, Usage, UserMessage
+from acp_agent.llm.messages import Image, Step, Text, Thinking, ToolCall, Usage, UserMessage
 from acp_agent.llm.provider import StreamEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from tests.fakes.vendor import Answer, Call, Raw, Vendor, document, named_sse
 from tests.fakes.vendor_rules import anthropic_fault
-from tests.llm.requests import BASH, PIXEL, READ, answer, error_of, message, read_all, request, said, step
+from tests.llm.requests import BASH, PIXEL, READ, SOUND, answer, error_of, message, read_all, request, said, step
 
 pytestmark = pytest.mark.anyio
 
@@ -195,6 +195,24 @@ async def test_a_document_instead_of_a_stream_is_accepted(vendor: Vendor, anthro
     final = await answer(anthropic)
     assert final.message == message(Text(text="ok"), ToolCall(id="c1", name="read", arguments='{"a": 1}'))
     assert (final.usage, final.stop_reason) == (Usage(input=1, output=2), "tool_calls")
+
+
+async def test_the_vendor_takes_pictures_and_a_note_of_sound(vendor: Vendor, anthropic: AnthropicMessages):
+    vendor.replies.append(Answer("I see."))
+    final = await answer(anthropic, request([UserMessage(content=(PIXEL, SOUND))]))
+    assert final.message == message(Text(text="I see."))
+
+
+def test_what_this_vendor_would_refuse_is_only_named():
+    large = Image(data="AAAA" * (1280 * 1024 + 1), mime_type="image/png")
+    svg = Image(data="AAAA", mime_type="image/svg+xml")
+    (mapped,) = messages(request([UserMessage(content=(SOUND, large, svg, PIXEL))]))
+    assert [block.get("text", "an image") for block in mapped["content"]] == [
+        "[Here stood audio of type audio/x-wav, which cannot be sent to this model.]",
+        "[Here stood an image of type image/png (5 MB), which cannot be sent to this model.]",
+        "[Here stood an image of type image/svg+xml, which cannot be sent to this model.]",
+        "an image",
+    ]
 
 
 def test_a_history_is_mapped_so_that_the_vendor_takes_it():

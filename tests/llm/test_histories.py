@@ -9,10 +9,20 @@ from typing import Any
 from hypothesis import given, strategies as st
 
 from acp_agent.llm.anthropic import AnthropicMessages
-from acp_agent.llm.messages import AssistantMessage, Step, Text, Thinking, ToolCall, ToolOutcome, UserMessage
+from acp_agent.llm.messages import (
+    AssistantMessage,
+    Audio,
+    Image,
+    Step,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolOutcome,
+    UserMessage,
+)
 from acp_agent.llm.openai_chat import OpenAIChat
 from tests.fakes.vendor_rules import anthropic_fault, openai_fault
-from tests.llm.requests import PIXEL, READ, request, said
+from tests.llm.requests import PIXEL, READ, SOUND, request, said
 
 words = st.sampled_from(["", " ", "\n", "word", "two words", "nul \0", "half \ud83d", "\x1b[2J\u202e", "ü€😀"])
 arguments = st.sampled_from(["{}", "", '{"a": 1}', '{"a"', "[]", "null", '"{}"', "\ud800", "text"])
@@ -24,7 +34,16 @@ thoughts = st.builds(
     st.sampled_from([None, "signature"]),
     st.sampled_from([None, None, "hidden"]),
 )
-users = st.builds(lambda parts: UserMessage(content=tuple(parts)), st.lists(texts | st.just(PIXEL), max_size=3))
+pictures = st.builds(
+    Image,
+    data=st.sampled_from(["", "AAAA"]),
+    mime_type=st.sampled_from(["image/png", "image/JPG", "image/svg+xml", "", "\ud800"]),
+)
+sounds = st.builds(
+    Audio, data=st.sampled_from(["", "AAAA"]), mime_type=st.sampled_from(["audio/wav", "audio/ogg", "é\0"])
+)
+media = pictures | sounds | st.sampled_from([PIXEL, SOUND])
+users = st.builds(lambda parts: UserMessage(content=tuple(parts)), st.lists(texts | media, max_size=3))
 ids = itertools.count()
 
 
@@ -42,7 +61,7 @@ def steps(draw: st.DrawFn) -> Step:
             name=call.name,
             output=draw(words),
             is_error=draw(st.booleans()),
-            images=draw(st.sampled_from([(), (PIXEL,)])),
+            images=tuple(draw(st.lists(pictures, max_size=2))),
         )
         for call in message.tool_calls
     )

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from acp_agent.llm.messages import Image, Text, Thinking, ToolCall, ToolOutcome, Usage, UserMessage
+from acp_agent.llm.messages import Audio, Image, Text, Thinking, ToolCall, ToolOutcome, Usage, UserMessage
 from acp_agent.llm.openai_chat import OpenAIChat, messages, usage
 from acp_agent.llm.provider import ProviderError, TextDelta, ThinkingDelta, ToolCallDelta
 from tests.fakes.vendor import Answer, Call, Raw, Vendor, document, sse
 from tests.fakes.vendor_rules import openai_fault
-from tests.llm.requests import BASH, PIXEL, READ, answer, message, read_all, request, said, step
+from tests.llm.requests import BASH, PIXEL, READ, SOUND, answer, message, read_all, request, said, step
 
 pytestmark = pytest.mark.anyio
 
@@ -284,6 +284,37 @@ async def test_a_document_that_is_an_error_is_one(vendor: Vendor, openai: OpenAI
 async def test_done_without_a_reason_ends_the_answer(vendor: Vendor, openai: OpenAIChat):
     vendor.replies.append(Raw([sse(chunk({"content": "ok"}), done=True)]))
     assert (await answer(openai)).message == message(Text(text="ok"))
+
+
+async def test_the_vendor_takes_pictures_and_sound(vendor: Vendor, openai: OpenAIChat):
+    vendor.replies.append(Answer("I see and hear."))
+    final = await answer(openai, request([UserMessage(content=(Text(text="look"), PIXEL, SOUND))]))
+    assert final.message == message(Text(text="I see and hear."))
+    assert [part["type"] for part in vendor.requests[0].body["messages"][1]["content"]] == [
+        "text",
+        "image_url",
+        "input_audio",
+    ]
+
+
+def test_sound_is_sent_in_the_formats_that_the_vendor_takes():
+    mp3, ogg = Audio(data="AAAA", mime_type="audio/mpeg"), Audio(data="AAAA", mime_type="audio/ogg")
+    assert messages(request([UserMessage(content=(Text(text="hear"), SOUND, mp3, ogg))]))[1]["content"] == [
+        {"type": "text", "text": "hear"},
+        {"type": "input_audio", "input_audio": {"data": SOUND.data, "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
+        {"type": "text", "text": "[Here stood audio of type audio/ogg, which cannot be sent to this model.]"},
+    ]
+
+
+def test_an_image_that_would_be_refused_is_only_named():
+    svg, none = Image(data="AAAA", mime_type="image/svg+xml"), Image(data="", mime_type="image/png")
+    jpg = Image(data="AAAA", mime_type="image/JPG")
+    assert messages(request([UserMessage(content=(svg, none, jpg))]))[1]["content"] == [
+        {"type": "text", "text": "[Here stood an image of type image/svg+xml, which cannot be sent to this model.]"},
+        {"type": "text", "text": "[Here stood an image of type image/png, which cannot be sent to this model.]"},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}},
+    ]
 
 
 def test_a_history_is_mapped_so_that_every_vendor_takes_it():

@@ -82,7 +82,7 @@ def test_a_provider_of_ones_own_as_a_whole(machine):
                         "id": "vendor-m",
                         "name": "M",
                         "limit": {"context": 1000, "output": 100.0},
-                        "modalities": {"input": ["text", "image"]},
+                        "modalities": {"input": ["text", "image", "audio"]},
                         "tool_call": False,
                         "options": {"reasoning_effort": "high"},
                     },
@@ -99,7 +99,9 @@ def test_a_provider_of_ones_own_as_a_whole(machine):
         api_key="key",
         headers={"X-Team": "t"},
         models=(
-            ModelInfo(ModelRef("p", "m"), "M", 1000, 100, True, False, "vendor-m", {"reasoning_effort": "high"}),
+            ModelInfo(
+                ModelRef("p", "m"), "M", 1000, 100, True, False, "vendor-m", {"reasoning_effort": "high"}, audio=True
+            ),
             ModelInfo(ModelRef("p", "bare"), "bare"),
         ),
         configured=True,

@@ -13,6 +13,14 @@ ASKS = {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "functi
 TOLD = {"role": "tool", "tool_call_id": "a", "content": "ok"}
 
 
+def sound(form: str, data: str = "AAAA") -> dict[str, Any]:
+    return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
+
+
+def picture(mime_type: str, data: str = "AAAA") -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
+
+
 @pytest.mark.parametrize(
     ("messages", "valid"),
     [
@@ -26,6 +34,14 @@ TOLD = {"role": "tool", "tool_call_id": "a", "content": "ok"}
         ([{"role": "user", "content": ""}], False),
         ([{"role": "user", "content": []}], False),
         ([{"role": "user", "content": [{"type": "text", "text": ""}]}], False),
+        ([{"role": "user", "content": [sound("wav")]}], True),
+        ([{"role": "user", "content": [sound("ogg")]}], False),
+        ([{"role": "user", "content": [sound("wav", "")]}], False),
+        ([{"role": "user", "content": [sound("wav", "no base64")]}], False),
+        ([USER, {"role": "assistant", "content": [sound("wav")]}], False),
+        ([{"role": "user", "content": [picture("image/png")]}], True),
+        ([{"role": "user", "content": [picture("image/svg+xml")]}], False),
+        ([{"role": "user", "content": [picture("image/png", "")]}], False),
         ([{"role": "assistant", "content": None}], False),
         ([USER, {**ASKS, "tool_calls": ASKS["tool_calls"] * 2}, TOLD], False),  # type: ignore[operator]
         ([USER, {**ASKS, "tool_calls": [{"id": "a", "function": {"name": "n n", "arguments": "{}"}}]}, TOLD], False),
@@ -42,6 +58,10 @@ def user(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 def model(*blocks: dict[str, Any]) -> dict[str, Any]:
     return {"role": "assistant", "content": list(blocks)}
+
+
+def image(media_type: str, data: str = "AAAA") -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
 HI = {"type": "text", "text": "hi"}
@@ -63,6 +83,11 @@ RESULT = {"type": "tool_result", "tool_use_id": "a", "content": [HI]}
         ([user(RESULT)], False),
         ([user()], False),
         ([user({"type": "text", "text": " "})], False),
+        ([user(image("image/png"))], True),
+        ([user(image("image/bmp"))], False),
+        ([user(image("image/png", ""))], False),
+        ([user(image("image/png", "A" * (5 * 1024 * 1024 + 4)))], False),
+        ([user(sound("wav"))], False),
         ([user(HI), model({"type": "thinking", "thinking": "x"}), user(HI)], False),
         ([user(HI), model({**USE, "input": "{}"}), user(RESULT)], False),
         ([user(*[{**HI, "cache_control": {}}] * 5)], False),

@@ -17,9 +17,9 @@ PATHS = sorted(FOLDER.glob("*.jsonl"))
 async def play(path: Path, stage: Stage, folder: Path) -> None:
     transcript = Transcript.read(path)
     async with stage(transcript, folder) as (wire, cwd):
-        *answers, afterwards = await perform(transcript, wire, cwd, rewriting=False)
+        (*answers, afterwards), sessions = await perform(transcript, wire, cwd, rewriting=False)
     for (_, expected), heard in zip(transcript.blocks(), answers, strict=True):
-        assert canonical(heard) == canonical(expected)
+        assert canonical(heard, sessions) == canonical(expected, sessions)
     assert afterwards == [], "the agent said more than the transcript has"
     assert {name: (cwd / name).read_text("utf-8") for name in transcript.leaves} == transcript.leaves
 
@@ -27,8 +27,8 @@ async def play(path: Path, stage: Stage, folder: Path) -> None:
 async def rewrite(path: Path, folder: Path) -> None:
     transcript = Transcript.read(path)
     async with in_memory(transcript, folder) as (wire, cwd):
-        *answers, _ = await perform(transcript, wire, cwd, rewriting=True)
-    transcript.with_answers([ordered(heard) for heard in answers]).write(path)
+        (*answers, _), sessions = await perform(transcript, wire, cwd, rewriting=True)
+    transcript.with_answers([ordered(heard, sessions) for heard in answers]).write(path)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])

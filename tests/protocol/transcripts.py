@@ -5,22 +5,24 @@ protocol/README.md describes the format.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from acp_agent.session.commands import COMMANDS
+
 FOLDER = Path(__file__).parents[2] / "protocol" / "transcripts"
 
-Speaker = Literal["client", "agent", "model"]
+Speaker = Literal["client", "disk", "agent", "model"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a transcript after the first. A text stands for a line that is not JSON."""
+    """One line of a transcript after the first. What the client says as a text stands for a line that is not JSON."""
 
     speaker: Speaker
     said: Any
@@ -41,18 +43,18 @@ class Transcript:
         """What the model says, in order."""
         return [entry.said for entry in self.entries if entry.speaker == "model"]
 
-    def blocks(self) -> Iterator[tuple[list[Any], list[Any]]]:
-        """What the client says in one go, and what the agent says then; the model is left out."""
-        client: list[Any] = []
+    def blocks(self) -> Iterator[tuple[list[Entry], list[Any]]]:
+        """What the client says and does in one go, and what the agent says then; the model is left out."""
+        client: list[Entry] = []
         agent: list[Any] = []
         for entry in self.entries:
             if entry.speaker == "agent":
                 agent.append(entry.said)
-            elif entry.speaker == "client":
+            elif entry.speaker != "model":
                 if agent:
                     yield client, agent
                     client, agent = [], []
-                client.append(entry.said)
+                client.append(entry)
         yield client, agent
 
     def with_answers(self, answers: list[list[Any]]) -> Transcript:
@@ -63,7 +65,7 @@ class Transcript:
         steps = list(self.steps)
         calls_to_come = 0
         for (client, _), agent in zip(self.blocks(), answers, strict=True):
-            yield from (Entry("client", said) for said in client)
+            yield from client
             for said in agent:
                 is_call = said.get("params", {}).get("update", {}).get("sessionUpdate") == "tool_call"
                 if is_call and calls_to_come:
@@ -83,7 +85,7 @@ class Transcript:
         assert set(first) <= {"about", "setup", "leaves"}, path
         assert set(setup) <= {"files", "config"}, path
         entries = [Entry(speaker, said) for line in lines for speaker, said in line.items()]
-        assert all(entry.speaker in ("client", "agent", "model") for entry in entries), path
+        assert all(entry.speaker in ("client", "disk", "agent", "model") for entry in entries), path
         return cls(
             first["about"], setup.get("files", {}), setup.get("config", {}), first.get("leaves", {}), tuple(entries)
         )
@@ -114,7 +116,12 @@ def _shows(step: Any, said: Any) -> bool:
             return False
 
 
-_PLACES_BY_KEY = {"updatedAt": "<time>", "version": "<version>", "durationSeconds": "<seconds>"}
+_PLACES_BY_KEY = {
+    "updatedAt": "<time>",
+    "version": "<version>",
+    "durationSeconds": "<seconds>",
+}
+_OUR_COMMANDS = {command.name for command in COMMANDS}
 _DURATION = re.compile(r"\bafter \d+\.\d s\b")
 
 
@@ -125,7 +132,7 @@ class Names:
     """
 
     def __init__(self, cwd: Path) -> None:
-        self._places = {str(cwd): "<cwd>"}
+        self._places = {str(cwd): "<cwd>", sys.executable: "<python>"}
         self._counts: dict[str, int] = {}
 
     def real(self, said: Any) -> Any:
@@ -148,6 +155,10 @@ class Names:
             return _DURATION.sub("after <seconds> s", said)
         if isinstance(said, dict):
             said = {key: _PLACES_BY_KEY.get(key, value) for key, value in said.items()}
+            if "availableCommands" in said:
+                # The same long list in every transcript would hide what each is about.
+                others = [each for each in said["availableCommands"] if each["name"] not in _OUR_COMMANDS]
+                said["availableCommands"] = ["<commands>", *others] if others else "<commands>"
         return self._walk(said, self._place)
 
     def _walk(self, said: Any, change: Any) -> Any:
@@ -162,52 +173,103 @@ class Names:
                 self._name("session", result["sessionId"])
             if "nextCursor" in result:
                 self._name("cursor", result["nextCursor"])
-        update = said.get("params", {}).get("update", {})
+        params = said.get("params", {})
+        if said.get("method") == "terminal/create":
+            self._name("script", params["args"][0])
+        update = params.get("update", {})
+        # Counted in each session by itself, since several may speak at once.
+        session = self._places.get(params.get("sessionId"), "").strip("<>")
+        where = "" if session in ("", "session 1") else f" of {session}"
         if "messageId" in update:
-            self._name("message", update["messageId"].removesuffix("-thought"))
+            self._name("message", update["messageId"].removesuffix("-thought"), where)
         if "toolCallId" in update:
-            self._name("call", update["toolCallId"])
+            self._name("call", update["toolCallId"], where)
 
-    def _name(self, kind: str, value: str) -> None:
+    def _name(self, kind: str, value: str, where: str = "") -> None:
         if value not in self._places:
-            self._counts[kind] = self._counts.get(kind, 0) + 1
+            self._counts[kind + where] = self._counts.get(kind + where, 0) + 1
             # Longer values first: msg_1 is a part of msg_10.
-            self._places[value] = f"<{kind} {self._counts[kind]}>"
+            self._places[value] = f"<{kind} {self._counts[kind + where]}{where}>"
             self._places = dict(sorted(self._places.items(), key=lambda item: -len(item[0])))
 
 
 def is_live_output(message: Any) -> bool:
     """Whether it shows the output of a tool that still runs: how often that comes is a matter of time."""
-    update = message.get("params", {}).get("update", {})
-    is_progress = update.get("sessionUpdate") == "tool_call_update" and update.get("status") == "in_progress"
-    return is_progress and "content" in update
+    update = _update(message)
+    if update.get("sessionUpdate") != "tool_call_update" or update.get("status") != "in_progress":
+        return False
+    meta = update.get("_meta", {})
+    is_text = any(item["type"] == "content" for item in update.get("content", ()))
+    return "terminal_info" not in meta and ("terminal_output" in meta or is_text)
 
 
-def canonical(said: list[Any]) -> list[Any]:
+def _without_live_output(said: Sequence[Any]) -> list[Any]:
+    """The rest. What live output told a terminal the next update of its call tells, since nothing is sent twice."""
+    kept: list[Any] = []
+    told: dict[str, str] = {}
+    for message in said:
+        call = _update(message).get("toolCallId", "")
+        output = _update(message).get("_meta", {}).get("terminal_output", {})
+        if is_live_output(message):
+            told[call] = told.get(call, "") + output.get("data", "")
+            continue
+        if told.get(call):
+            message = json.loads(json.dumps(message))
+            meta = _update(message).setdefault("_meta", {})
+            meta["terminal_output"] = {"terminal_id": call, "data": told.pop(call) + output.get("data", "")}
+        kept.append(message)
+    return kept
+
+
+def _update(message: Any) -> Any:
+    return message.get("params", {}).get("update", {})
+
+
+def session_of(message: Any) -> str | None:
+    """The session that a message of either side names."""
+    for part in (message.get("params"), message.get("result")):
+        if isinstance(part, dict) and isinstance(part.get("sessionId"), str):
+            return str(part["sessionId"])
+    return None
+
+
+def canonical(said: Sequence[Any], sessions: Mapping[str, str]) -> list[Any]:
     """One of the orders that mean the same, without live output."""
-    return ordered([message for message in said if not is_live_output(message)])
+    return ordered(_without_live_output(said), sessions)
 
 
-def ordered(said: list[Any]) -> list[Any]:
-    """One of the orders that mean the same.
+def ordered(said: Sequence[Any], sessions: Mapping[str, str]) -> list[Any]:
+    """One of the orders that mean the same; `sessions` says to which session the answer to a request belongs.
 
-    Neighbouring updates of different tool calls may stand in either order, since the tools run side by side, and so may
-    neighbouring answers to different requests. Everything else stands as it was said.
+    Neighbouring updates of different tool calls may stand in either order, since the tools run side by side; so may
+    neighbouring answers to different requests, and whatever belongs to different sessions. Everything else stands as it
+    was said: of two messages that may not change places, the earlier one comes first.
     """
+    strands = [_Strand(message, sessions) for message in said]
+    left = list(range(len(said)))
     result: list[Any] = []
-    for kind, run in itertools.groupby(said, _kind):
-        result.extend(sorted(run, key=_KEYS[kind]))
+    while left:
+        free = [one for at, one in enumerate(left) if all(strands[one].may_pass(strands[each]) for each in left[:at])]
+        first = min(free, key=lambda one: (strands[one].key, one))
+        left.remove(first)
+        result.append(said[first])
     return result
 
 
-def _kind(message: Any) -> str:
-    if message.get("params", {}).get("update", {}).get("sessionUpdate") == "tool_call_update":
-        return "call"
-    return "answer" if "method" not in message and message.get("id") is not None else ""
+class _Strand:
+    """To what a message belongs. `key` orders messages that may change places."""
 
+    def __init__(self, message: Any, sessions: Mapping[str, str]) -> None:
+        update = _update(message)
+        is_answer = "method" not in message and message.get("id") is not None
+        self.answer = json.dumps(message["id"]) if is_answer else ""
+        self.call = str(update["toolCallId"]) if update.get("sessionUpdate") == "tool_call_update" else ""
+        self.session = session_of(message) or sessions.get(self.answer, "")
+        self.key = self.session, self.call, self.answer
 
-_KEYS: dict[str, Callable[[Any], str]] = {
-    "call": lambda message: str(message["params"]["update"]["toolCallId"]),
-    "answer": lambda message: str(message["id"]),
-    "": lambda _message: "",  # sorting is stable, so these stay as they are
-}
+    def may_pass(self, other: _Strand) -> bool:
+        """Whether the two mean the same in either order."""
+        calls = bool(self.call and other.call) and self.call != other.call
+        answers = bool(self.answer and other.answer) and self.answer != other.answer
+        sessions = bool(self.session and other.session) and self.session != other.session
+        return calls or answers or sessions

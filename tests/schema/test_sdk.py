@@ -89,17 +89,25 @@ FIELDS_NOT_SPOKEN = {
     ("SessionCapabilities", "fork"),
 }
 
-# As of 2026-11: newer than the SDK's schema (1.19), or the removed model selection.
+# As of 2026-11: newer than the SDK's schema (1.19), unstable, our own, or the removed model selection.
 NEWER_FIELDS = {
     ("ClientSessionCapabilities", "compaction"),
     ("ClientSessionCapabilities", "notices"),
+    ("LoadSessionRequest", "configOptions"),
     ("LoadSessionRequest", "systemPrompt"),
     ("LoadSessionResponse", "models"),
+    ("LoadSessionResponse", "sessionId"),
+    ("ResumeSessionResponse", "sessionId"),
+    ("NewSessionRequest", "configOptions"),
     ("NewSessionRequest", "systemPrompt"),
     ("NewSessionResponse", "models"),
+    ("ResumeSessionRequest", "configOptions"),
     ("ResumeSessionRequest", "systemPrompt"),
     ("ResumeSessionResponse", "models"),
+    ("SessionCapabilities", "options"),
+    ("SessionCapabilities", "status"),
     ("SessionCapabilities", "systemPrompt"),
+    ("SessionCapabilities", "title"),
     ("ToolCallProgress", "name"),
     ("ToolCallStart", "name"),
     ("ToolCallUpdate", "name"),
@@ -110,6 +118,9 @@ NEWER_TYPES = {
     "SessionSystemPromptCapabilities", "SessionSystemPromptModeCapabilities",
     "SessionSystemPromptOverrideCapabilities", "SystemPrompt", "ModelInfo", "SessionModelState",
     "SetSessionModelRequest", "SetSessionModelResponse", "SessionSetup", "SessionSetupResponse",
+    "SessionOptionsCapabilities", "SessionOptionsRequest", "SessionOptionsResponse", "SessionStatusCapabilities",
+    "SessionStatusRequest", "SessionStatusResponse", "SessionTitleCapabilities", "SetSessionTitleRequest",
+    "SetSessionTitleResponse", "SteeringRequest", "SteeringResponse",
 }
 # fmt: on
 

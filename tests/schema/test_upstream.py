@@ -10,7 +10,15 @@ from pydantic import ValidationError
 import acp_agent.schema
 from acp_agent.schema import message_types
 from acp_agent.schema.export import schema_of
-from tests.schema.upstream import available, constants, definitions, method_types, needs_upstream, objects
+from tests.schema.upstream import (
+    available,
+    constants,
+    definitions,
+    method_types,
+    needs_upstream,
+    objects,
+    unstable_definitions,
+)
 from tests.schema.wire_types import TYPES, fields_by_wire_name, minimal
 
 pytestmark = needs_upstream
@@ -32,6 +40,27 @@ OURS_ALONE = {
     "SystemPrompt",
     # unstable, but read by clients
     "Usage",
+    # unstable methods, and one of our own
+    "SessionOptionsCapabilities",
+    "SessionOptionsRequest",
+    "SessionOptionsResponse",
+    "SessionStatusCapabilities",
+    "SessionStatusRequest",
+    "SessionStatusResponse",
+    "SessionTitleCapabilities",
+    "SetSessionTitleRequest",
+    "SetSessionTitleResponse",
+    "SteeringRequest",
+    "SteeringResponse",
+}
+
+# Methods that the stable schema does not have.
+METHODS_OF_OURS_ALONE = {
+    "session/set_model",
+    "session/set_title",
+    "session/status",
+    "session/options",
+    "_session/steering",
 }
 
 # The same for fields.
@@ -39,9 +68,17 @@ FIELDS_OF_OURS_ALONE = {
     ("NewSessionRequest", "systemPrompt"),
     ("LoadSessionRequest", "systemPrompt"),
     ("ResumeSessionRequest", "systemPrompt"),
+    ("NewSessionRequest", "configOptions"),
+    ("LoadSessionRequest", "configOptions"),
+    ("ResumeSessionRequest", "configOptions"),
     ("SessionCapabilities", "systemPrompt"),
+    ("SessionCapabilities", "title"),
+    ("SessionCapabilities", "status"),
+    ("SessionCapabilities", "options"),
     ("NewSessionResponse", "models"),
     ("LoadSessionResponse", "models"),
+    ("LoadSessionResponse", "sessionId"),
+    ("ResumeSessionResponse", "sessionId"),
     ("ResumeSessionResponse", "models"),
     ("PromptResponse", "usage"),
 }
@@ -179,11 +216,20 @@ def test_every_stable_method_is_in_the_table_with_its_types() -> None:
         ours[method, types.kind] = types.params.__name__
         if types.result is not None:
             ours[method, "response"] = types.result.__name__
-    removed = {key for key in ours if key[0] == "session/set_model"}
-    assert {key: name for key, name in ours.items() if key not in removed} == method_types()
+    assert {key: name for key, name in ours.items() if key[0] not in METHODS_OF_OURS_ALONE} == method_types()
 
 
 def test_every_method_is_received_by_the_side_that_the_specification_names() -> None:
     sides = {schema["x-method"]: schema["x-side"] for schema in definitions().values() if "x-method" in schema}
-    ours = {method: types.direction for method, types in message_types.items() if method != "session/set_model"}
+    ours = {method: types.direction for method, types in message_types.items() if method not in METHODS_OF_OURS_ALONE}
     assert ours == {method: "both" if side == "protocol" else side for method, side in sides.items()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SessionStatusRequest", "SessionStatusResponse", "SetSessionTitleRequest", "SetSessionTitleResponse"],
+)
+def test_unstable_types_have_the_fields_of_the_unstable_schema(name: str) -> None:
+    theirs = unstable_definitions()[name]
+    assert set(fields_by_wire_name(TYPES[name])) == set(theirs["properties"])
+    assert schema_of(TYPES[name]).get("required", []) == theirs["required"]

@@ -11,6 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "reference" / "acp-schema"
 _SCHEMA = FOLDER / "v1.schema.sdk-2.4.0.json"
+_UNSTABLE = FOLDER / "v1.schema.unstable.sdk-2.4.0.json"
 
 
 def available() -> bool:
@@ -164,3 +165,10 @@ def constants(name: str) -> set[str]:
     """The values of an enumeration."""
     schema = definitions()[name]
     return {part["const"] for part in schema.get("oneOf") or schema["anyOf"] if "const" in part}
+
+
+@cache
+def unstable_definitions() -> dict[str, Schema]:
+    """The types by name, unstable ones included."""
+    found: dict[str, Schema] = json.loads(_UNSTABLE.read_text("utf-8"))["$defs"]
+    return found

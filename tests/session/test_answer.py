@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from acp_agent.llm.scripted import Scripted
 from acp_agent.rpc.messages import RpcError
-from acp_agent.session import events
+from acp_agent.session.record import events
 from tests.harness import call, tools
 from tests.session.unit import NoteTool, bench
 
@@ -116,6 +116,8 @@ async def test_streamed_text_is_on_the_disk_at_most_250_ms_later_and_once_for_ea
 
         def note(session_id: str, update: Any) -> None:
             update_now(session_id, update)
+            if update.session_update != "agent_message_chunk":
+                return
             shown.append((anyio.current_time(), it.client.said()))
 
         it.client.update_now = note  # type: ignore[method-assign]  # the fake's own seam

@@ -17,7 +17,7 @@ from acp_agent.schema import (
     ToolCallProgress,
     ToolContent,
 )
-from acp_agent.session import events
+from acp_agent.session.record import events
 from acp_agent.tools.base import ToolResult
 from acp_agent.tools.edit import EditTool
 from acp_agent.tools.read import ReadTool

@@ -31,7 +31,7 @@ class Place:
         return place
 
     def find(self, cwd: Path | None = None) -> Instructions:
-        return instructions.find(cwd or self.cwd, load(cwd or self.cwd, self.environ), self.environ)
+        return instructions.find((cwd or self.cwd,), load(cwd or self.cwd, self.environ), self.environ)
 
     def names(self) -> list[str]:
         return [file.path.relative_to(self.home).as_posix() for file in self.find().files]

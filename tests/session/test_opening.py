@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from acp_agent.llm.scripted import Scripted
-from tests.harness import Rig, call, kinds, tools
+from tests.harness import Rig, call, tools
 from tests.session.test_manager import opened
 
 pytestmark = pytest.mark.anyio
@@ -91,7 +91,7 @@ async def test_problems_with_the_configuration_are_a_notice_where_the_client_tak
         assert (notice["severity"], notice["title"]) == ("warning", "Configuration")
         assert "opencode.json:2:" in notice["description"]
         position = [message.get("method") or "answer" for who, message in client.lines if who == "agent"]
-        assert position == ["answer", "answer", "session/update"], "the notice follows the answer"
+        assert position == ["answer", "answer", "session/update", "session/update"], "the notice follows the answer"
         await client.prompt(session)
         assert client.said() == "Hi."
 
@@ -195,8 +195,9 @@ async def test_what_a_person_allowed_for_good_is_forgotten_with_the_session(rig:
 async def test_only_the_updates_of_the_turn_lie_between_a_prompt_and_its_answer(rig: Rig) -> None:
     async with rig.client({"text": "Hi.", "usage": {"input": 1, "output": 1}}) as client:
         session = (await _new(client, rig))["sessionId"]
+        await client.see("available_commands_update")
         before = len(client.lines)
         await client.prompt(session)
-        assert kinds(client.updates()) == ["agent_message_chunk", "usage_update"]
-        assert "result" in client.lines[-1][1]
-        assert len(client.lines) == before + 4
+        lines = [message for who, message in client.lines[before:] if who == "agent"]
+        told = [message["params"]["update"]["sessionUpdate"] if "params" in message else "answer" for message in lines]
+        assert told == ["session_info_update", "agent_message_chunk", "usage_update", "answer"]

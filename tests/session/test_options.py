@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from acp_agent.rpc.messages import RpcError
-from acp_agent.session import events, options
+from acp_agent.session import options
+from acp_agent.session.record import events
 from tests.session.unit import bench
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,8 @@ async def test_modes_and_models_stand_in_the_options_with_their_current_values(t
             "select",
             "scripted/demo",
         )
-        assert model["options"] == [{"value": "scripted/demo", "name": "Demo"}]
+        models = [{"value": "scripted/demo", "name": "Demo"}]
+        assert model["options"] == [{"group": "scripted", "name": "scripted", "options": models}]
         assert (mode["id"], mode["category"], mode["currentValue"]) == ("mode", "mode", "build")
         assert [each["value"] for each in mode["options"]] == ["build", "plan"]
         assert options.model_state(it.state).wire() == {
@@ -57,7 +59,8 @@ async def test_a_choice_always_has_its_current_value_among_its_options(tmp_path:
         for model in (None, "scripted/demo", "scripted/unheard"):
             it.state.model = model
             option = options.config_options(it.state)[0].wire()
-            assert option["currentValue"] in [each["value"] for each in option["options"]]
+            values = [each["value"] for group in option["options"] for each in group["options"]]
+            assert option["currentValue"] in values
             legacy = options.model_state(it.state).wire()
             assert legacy["currentModelId"] in [each["modelId"] for each in legacy["availableModels"]]
 

@@ -48,7 +48,6 @@ async def test_the_whole_prompt_is_built_in_one_order(tmp_path):
     write(tmp_path, "src/app.py", "README.md")
     other = tmp_path / "other"
     prompt = await build(
-        tmp_path,
         [tmp_path, other],
         outside_git(tmp_path),
         [Instruction(Path("/p/AGENTS.md"), "Use tabs."), Instruction(Path("/p/LONG.md"), "Start", cut=True)],
@@ -72,9 +71,7 @@ async def test_the_whole_prompt_is_built_in_one_order(tmp_path):
 
 async def test_what_is_empty_is_left_out(tmp_path):
     project = Project("1", tmp_path, "git")
-    prompt = await build(
-        tmp_path, [tmp_path], project, [], today=TODAY, platform="darwin", environ={"HOME": str(tmp_path)}
-    )
+    prompt = await build([tmp_path], project, [], today=TODAY, platform="darwin", environ={"HOME": str(tmp_path)})
     assert prompt == f"{BASE}\n\n{environment(tmp_path, [], project, TODAY, 'darwin')}\n"
     assert f"Git repository: yes, with its root at {tmp_path}\n" in prompt
 
@@ -82,7 +79,7 @@ async def test_what_is_empty_is_left_out(tmp_path):
 async def test_two_builds_are_the_same_bytes(tmp_path):
     write(tmp_path, *(f"d{number}/f{number}.py" for number in range(30)))
     builds = [
-        await build(tmp_path, [tmp_path], outside_git(tmp_path), [], today=TODAY, platform="linux", environ=os.environ)
+        await build([tmp_path], outside_git(tmp_path), [], today=TODAY, platform="linux", environ=os.environ)
         for _ in range(2)
     ]
     assert builds[0] == builds[1]

@@ -11,8 +11,8 @@ import pytest
 from acp_agent.llm.messages import Step, Text, UserMessage
 from acp_agent.llm.scripted import Scripted
 from acp_agent.rpc.messages import RpcError
-from acp_agent.session import events, history
-from acp_agent.session.store import StoreError
+from acp_agent.session.record import events, history
+from acp_agent.session.record.store import StoreError
 from tests.harness import call, tools
 from tests.session.unit import NoteTool, bench, broken
 

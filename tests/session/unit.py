@@ -22,15 +22,15 @@ from acp_agent.log import Log
 from acp_agent.schema import ContentBlock, PermissionOption, SessionUpdate, TextContent, ToolCallUpdate, ToolKind
 from acp_agent.session import system_prompt
 from acp_agent.session.client import Choice
-from acp_agent.session.events import Event
+from acp_agent.session.record.events import Event
+from acp_agent.session.record.store import Draft, SessionHead, StoredSession, StoreError
 from acp_agent.session.state import Services, SessionState
-from acp_agent.session.store import Draft, SessionHead, StoredSession, StoreError
 from acp_agent.session.turn import StopReason, run_turn
 from acp_agent.tools.base import CallSummary, Subject, Tool, ToolContext, ToolError, ToolParams, ToolResult
 from acp_agent.tools.local import LocalWorkspace
 from acp_agent.tools.process_table import ProcessTable
 from acp_agent.tools.workspace import Workspace
-from tests.harness import OneProvider, scripted_config
+from tests.harness import BESIDE_TURNS, OneProvider, scripted_config
 from tests.ids import counting_ids
 
 
@@ -94,10 +94,14 @@ class MemoryStore:
 
 
 class FakeClient:
-    """A `Client` that keeps what it is shown; `decide` answers permission requests, `stalled` keeps updates waiting."""
+    """A `Client` that keeps what it is shown: `updates` of turns, and what it is `told` of titles, options, commands.
+
+    `decide` answers permission requests, `stalled` keeps updates waiting.
+    """
 
     def __init__(self, decide: Callable[[ToolCallUpdate, Sequence[PermissionOption]], Choice] | None = None) -> None:
         self.updates: list[dict[str, Any]] = []
+        self.told: list[dict[str, Any]] = []
         self.asked: list[ToolCallUpdate] = []
         self.offered: list[list[str]] = []
         self.decide = decide
@@ -111,9 +115,14 @@ class FakeClient:
         self.update_now(session_id, update)
 
     def update_now(self, session_id: str, update: SessionUpdate) -> None:
-        self.updates.append(update.wire())
+        wire = update.wire()
+        (self.told if wire["sessionUpdate"] in BESIDE_TURNS else self.updates).append(wire)
         self.arrived.set()
         self.arrived = anyio.Event()
+
+    async def notice(self, session_id: str, title: str, description: str) -> bool:
+        await checkpoint()
+        return False
 
     async def request_permission(
         self, session_id: str, tool_call: ToolCallUpdate, options: Sequence[PermissionOption]

@@ -2,6 +2,7 @@ import itertools
 import os
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -10,7 +11,8 @@ from anyio.abc import TaskStatus
 from acp_agent.schema import ToolCallProgress
 from acp_agent.tools.base import Subject
 from acp_agent.tools.environment import child_environment
-from acp_agent.tools.workspace import Command
+from acp_agent.tools.shown_output import TERMINAL
+from acp_agent.tools.workspace import Command, Output
 from tests.tools.desk import Desk, Holders, shown_text
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])]
@@ -164,7 +166,7 @@ async def test_live_output_comes_at_most_ten_times_a_second(desk: Desk) -> None:
     times: list[float] = []
     enough = anyio.Event()
 
-    async def on_output(_: str) -> None:
+    async def on_output(_: Output) -> None:
         times.append(anyio.current_time())
         if len(times) == 4:
             enough.set()
@@ -183,8 +185,8 @@ async def test_live_output_comes_only_when_there_is_more(desk: Desk, tmp_path: P
     shown: list[str] = []
     first, second = anyio.Event(), anyio.Event()
 
-    async def on_output(output: str) -> None:
-        shown.append(output)
+    async def on_output(output: Output) -> None:
+        shown.append(output.new)
         (second if first.is_set() else first).set()
 
     async with anyio.create_task_group() as tasks:
@@ -201,7 +203,7 @@ async def test_live_output_comes_only_when_there_is_more(desk: Desk, tmp_path: P
 async def test_a_client_that_does_not_take_the_output_stops_nothing(desk: Desk, holders: Holders) -> None:
     never = anyio.Event()
 
-    async def on_output(_: str) -> None:
+    async def on_output(_: Output) -> None:
         await never.wait()
 
     async def run(*, task_status: TaskStatus[None]) -> None:
@@ -217,10 +219,54 @@ async def test_a_client_that_does_not_take_the_output_stops_nothing(desk: Desk, 
 
 async def test_the_end_of_the_output_is_shown_while_it_comes(desk: Desk) -> None:
     await desk.run("bash", command="printf '\\033[31mred\\033[0m'", call_id="call 7")
-    (update,) = desk.updates
+    start, update = desk.updates
+    assert isinstance(start, ToolCallProgress)
     assert isinstance(update, ToolCallProgress)
-    assert update.tool_call_id == "call 7"
-    assert [content.content.text for content in update.content or ()] == ["```\nred\n```"]  # type: ignore[union-attr]
+    assert start.tool_call_id == update.tool_call_id == "call 7"
+    assert [content.wire() for content in start.content or ()] == [_marked("", cwd=str(desk.root))]
+    shown = _marked("```\nred\n```", cwd=str(desk.root), data="\x1b[31mred\x1b[0m")
+    assert [content.wire() for content in update.content or ()] == [shown]
+
+
+def _marked(text: str, **mark: Any) -> dict[str, Any]:
+    return {"type": "content", "content": {"type": "text", "text": text}, "_meta": {TERMINAL: mark}}
+
+
+async def test_the_record_of_a_line_says_how_it_ended_and_where_for_a_terminal_that_shows_it_again(desk: Desk) -> None:
+    result = await desk.run("bash", command="echo a; exit 3")
+    (content,) = result.content
+    assert content.meta == {TERMINAL: {"cwd": str(desk.root), "exitCode": 3, "signal": None}}
+
+
+async def test_what_is_new_each_time_makes_the_output_when_it_is_joined_and_what_nobody_took_comes_last(
+    desk: Desk, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    taken: list[str] = []
+    second = anyio.Event()
+
+    async def on_output(output: Output) -> None:
+        if taken:  # a client that lags: it never takes any more
+            second.set()
+            await anyio.sleep_forever()
+        taken.append(output.new)
+        await anyio.to_thread.run_sync((tmp_path / "go").write_text, "\n")
+
+    line = rf"printf 'one\xc3'; read < {tmp_path}/go; printf '\xa9 two'"
+    with anyio.fail_after(10):
+        result = await desk.workspace.run(Command(line, desk.root, 20, "call"), on_output)
+    assert taken == ["one"]
+    assert result.unshown == "é two"
+    assert result.output == "oneé two"
+
+
+async def test_of_much_new_output_the_end_is_shown_and_the_rest_counted(desk: Desk) -> None:
+    async def on_output(_: Output) -> None:
+        await anyio.sleep_forever()
+
+    result = await desk.workspace.run(Command("yes | head -c 1000000", desk.root, 20, "call"), on_output)
+    assert result.unshown.startswith(f"\n[… {1_000_000 - 32 * 1024} bytes left out …]\n")
+    assert len(result.unshown) < 33 * 1024
 
 
 async def test_bytes_that_are_no_text_are_replaced(desk: Desk) -> None:
@@ -232,7 +278,7 @@ async def test_a_character_may_come_in_pieces(desk: Desk, tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "go")
     first = anyio.Event()
 
-    async def on_output(_: str) -> None:
+    async def on_output(_: Output) -> None:
         first.set()
 
     async def go_on() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from acp_agent.llm.messages import Image
-from acp_agent.schema import ImageContent, ToolCallLocation, ToolContent
+from acp_agent.schema import ImageContent, ResourceLink, ToolCallLocation, ToolContent
 from acp_agent.tools.base import Subject
 from tests.tools.desk import Desk, shown_text
 
@@ -125,9 +125,21 @@ async def test_an_image_is_shown_to_both(desk: Desk, content: bytes, mime_type: 
     assert result.content == [ToolContent(content=ImageContent(data=data, mime_type=mime_type))]
 
 
+async def test_a_large_image_is_shown_to_the_model_and_the_person_gets_a_link(desk: Desk) -> None:
+    content = PNG + b"\0" * 1024 * 1024
+    path = desk.put("a picture.png", content)
+    result = await desk.run("read", filePath="a picture.png")
+    assert [len(image.data) for image in result.images] == [4 * ((len(content) + 2) // 3)]
+    assert result.content == [
+        ToolContent(
+            content=ResourceLink(name="a picture.png", uri=path.as_uri(), mime_type="image/png", size=len(content))
+        )
+    ]
+
+
 async def test_an_image_too_large_is_refused(desk: Desk) -> None:
     desk.put("picture.png", PNG + b"\0" * (5 * 1024 * 1024))
-    assert "more than 5 MB" in await desk.refusal("read", filePath="picture.png")
+    assert "more than 3.75 MB" in await desk.refusal("read", filePath="picture.png")
 
 
 @pytest.mark.parametrize(

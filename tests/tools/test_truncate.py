@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
-from acp_agent.tools.truncate import OutputBuffer, clip_bytes, clip_line, console_text, fenced, head_and_tail, size
+from acp_agent.tools.truncate import (
+    OutputBuffer,
+    clip_bytes,
+    clip_line,
+    console_text,
+    fenced,
+    head_and_tail,
+    size,
+    unfenced,
+)
 
 
 def test_a_text_within_the_limits_is_unchanged() -> None:
@@ -82,3 +91,27 @@ def test_invalid_bytes_are_replaced() -> None:
     buffer = OutputBuffer()
     buffer.append(b"a\xffb")
     assert buffer.text() == "a\ufffdb"
+
+
+@given(text=st.text(alphabet="a`\n \r", max_size=30), after=st.sampled_from(["", "[exit code 0]", "[a]\n[b]"]))
+@settings(max_examples=300)
+def test_a_text_comes_out_of_its_fence_as_it_went_in(text: str, after: str) -> None:
+    shown = fenced(text) + (f"\n{after}" if after else "")
+    assert unfenced(shown) == (text.rstrip("\n"), after)
+
+
+@pytest.mark.parametrize("text", ["", "[exit code 0]", "```\nnever closed", "a\n```\nb\n```"])
+def test_a_text_without_a_fence_at_its_beginning_all_follows(text: str) -> None:
+    assert unfenced(text) == ("", text)
+
+
+@given(pieces=st.lists(st.text(alphabet="aé🙂\n", max_size=5), max_size=20), cut=st.integers(1, 4))
+@settings(max_examples=200)
+def test_what_is_new_each_time_makes_the_whole(pieces: list[str], cut: int) -> None:
+    data = "".join(pieces).encode()
+    buffer, place, seen = OutputBuffer(4, 40), 0, ""
+    for start in range(0, len(data), cut):
+        buffer.append(data[start : start + cut])
+        new, place = buffer.since(place, 30, final=False)
+        seen += new
+    assert seen + buffer.since(place, 30, final=True)[0] == data.decode()

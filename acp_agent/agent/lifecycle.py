@@ -1,0 +1,197 @@
+"""The methods that open, show and end sessions. What is decided in wire order is decided before the first await."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from acp_agent import schema
+from acp_agent.agent.checks import directory
+from acp_agent.agent.pages import PAGE, cursor, cursor_behind, iso_time, session_info
+from acp_agent.agent.setup import client_prompt, setup_of
+from acp_agent.client.connected import ConnectedClient
+from acp_agent.rpc.connection import Reply, Work
+from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
+from acp_agent.session import options
+from acp_agent.session.commands import available_commands
+from acp_agent.session.manager import SessionManager, unknown_session
+from acp_agent.session.opening import Setup
+from acp_agent.session.record import events
+from acp_agent.session.record.replay import replay
+from acp_agent.session.record.store import SessionStore
+from acp_agent.session.servers import join_servers
+from acp_agent.session.state import SessionState
+from acp_agent.session.title_text import clean_title
+from acp_agent.session.titles import set_title
+from acp_agent.session.trust import allow_trusted
+from acp_agent.session.usage import usage_update
+
+
+class SessionMethods:
+    """`session/new` and its kin, for one connection; `client` gives the client at its other end."""
+
+    def __init__(self, sessions: SessionManager, store: SessionStore, client: Callable[[], ConnectedClient]) -> None:
+        self._sessions = sessions
+        self._store = store
+        self._client = client
+
+    def new(self, params: schema.NewSessionRequest) -> Work:
+        """`session/new`: the choices, and afterwards the commands and what was wrong with the configuration."""
+        prompt = client_prompt(params)
+
+        async def run() -> Reply:
+            session = self._sessions.create(await setup_of(params, prompt))
+            state = await session.claim(session.opened).result()
+            return Reply({"sessionId": session.id, **self._choices(state)}, lambda: self._after_opening(state))
+
+        return Work(run)
+
+    def load(self, params: schema.LoadSessionRequest) -> Work:
+        """`session/load`: the whole conversation as updates, then the response."""
+        return self._reopen(params, self._replay)
+
+    def resume(self, params: schema.ResumeSessionRequest) -> Work:
+        """`session/resume`: the session goes on, and nothing is shown again."""
+        return self._reopen(params, None)
+
+    def list_(self, params: schema.ListSessionsRequest) -> Work:
+        """`session/list`: the newest first, in pages."""
+        after = cursor(params.cursor) if params.cursor else None
+
+        async def run() -> dict[str, Any]:
+            cwd = str(Path(params.cwd)) if params.cwd else None
+            heads = list(await self._store.page(cwd, after, PAGE + 1))
+            page = [session_info(head).wire() for head in heads[:PAGE]]
+            if len(heads) <= PAGE:
+                return {"sessions": page}
+            return {"sessions": page, "nextCursor": cursor_behind(heads[PAGE - 1])}
+
+        return Work(run)
+
+    def close(self, params: schema.CloseSessionRequest) -> Work:
+        """`session/close`: its turns end as cancelled, its processes are gone, it can be loaded again."""
+        return _finishing(self._sessions.close(params.session_id))
+
+    def delete(self, params: schema.DeleteSessionRequest) -> Work:
+        """`session/delete`: ended like `session/close`, and gone for good."""
+        return _finishing(self._sessions.delete(params.session_id))
+
+    def status(self, params: schema.SessionStatusRequest) -> Work:
+        """`session/status`: whether the session is in memory."""
+        is_open = self._sessions.find(params.session_id) is not None
+
+        async def run() -> dict[str, Any]:
+            if not is_open and await self._store.read_head(params.session_id) is None:
+                raise unknown_session(params.session_id)
+            return {"status": "open" if is_open else "saved"}
+
+        return Work(run)
+
+    def options(self, params: schema.SessionOptionsRequest) -> Work:
+        """`session/options`: what a session would begin with. Nothing is opened or stored."""
+
+        async def run() -> dict[str, Any]:
+            state = await self._would_be(params)
+            modes = options.mode_state(state).wire()
+            return {"configOptions": self._options(state), "modes": modes}
+
+        return Work(run)
+
+    def set_title(self, params: schema.SetSessionTitleRequest) -> Work:
+        """`session/set_title`: of an open or a stored session; gives the title as it was stored."""
+        title = clean_title(params.title)
+        if not title:
+            raise RpcError(INVALID_PARAMS, "The title is empty.", {"path": "title"})
+        session = self._sessions.find(params.session_id)
+        ready = session.ready() if session is not None else None
+
+        async def run() -> dict[str, Any]:
+            if ready is not None:
+                return {"title": await set_title(await ready(), title)}
+            if await self._store.read_head(params.session_id) is None:
+                raise unknown_session(params.session_id)
+            await self._store.append(params.session_id, [events.Title(title=title)], durable=True)
+            return {"title": title}
+
+        return Work(run)
+
+    def _reopen(
+        self,
+        params: schema.LoadSessionRequest | schema.ResumeSessionRequest,
+        show: Callable[[SessionState], Awaitable[None]] | None,
+    ) -> Work:
+        prompt = client_prompt(params)
+        session = self._sessions.reopen(params.session_id, lambda: setup_of(params, prompt))
+
+        async def opened(state: SessionState) -> Reply:
+            if show is not None:
+                await show(state)
+            choices = self._choices(state)
+            if self._client().quirks.session_id_in_load:
+                choices["sessionId"] = state.id
+            return Reply(choices, lambda: self._after_opening(state))
+
+        async def first() -> Reply:
+            return await opened(await session.opened())
+
+        async def again() -> Reply:
+            now = await self._sessions.again(session, await setup_of(params, prompt))
+            state = now.state or await now.claim(now.opened).result()
+            return await opened(state)
+
+        if session.state is not None:  # a turn may run in it, and wait for a person: show what is there so far
+            return Work(again)
+        ticket = session.claim(first)
+        return Work(ticket.result, ticket.cancel)
+
+    async def _replay(self, state: SessionState) -> None:
+        stored = await self._store.read(state.id)
+        for update in replay([event for _, event in stored.record] if stored else []):
+            await self._client().update(state.id, update)
+
+    async def _would_be(self, params: schema.SessionOptionsRequest) -> SessionState:
+        session = self._sessions.find(params.session_id) if params.session_id else None
+        if session is not None and session.state is not None:
+            return session.state
+        if params.cwd is None and params.session_id is None:
+            raise RpcError(INVALID_PARAMS, "cwd or sessionId is needed.", {"path": "cwd"})
+        roots = (await directory(params.cwd, "cwd"),) if params.cwd is not None else ()
+        return await self._sessions.options(params.session_id, Setup(roots))
+
+    def _choices(self, state: SessionState) -> dict[str, Any]:
+        choices: dict[str, Any] = {
+            "modes": options.mode_state(state).wire(),
+            "configOptions": self._options(state),
+        }
+        if not self._client().quirks.strict:
+            choices["models"] = options.model_state(state).wire()
+        return choices
+
+    def _options(self, state: SessionState) -> list[dict[str, Any]]:
+        return [option.wire() for option in options.config_options(state)]
+
+    async def _after_opening(self, state: SessionState) -> None:
+        client = self._client()
+        state.attach(client)
+        if state.head.title is not None:
+            updated = iso_time(state.head.updated)
+            await client.update(state.id, schema.SessionInfoUpdate(title=state.head.title, updated_at=updated))
+        usage = usage_update(state)
+        if usage is not None:
+            await client.update(state.id, usage)
+        await client.update(state.id, schema.AvailableCommandsUpdate(available_commands=available_commands(state)))
+        notes, state.notes = state.notes, []
+        if notes and not await client.notice(state.id, "Configuration", "\n".join(notes)):
+            state.notes = notes + state.notes  # the next prompt tells them
+        await allow_trusted(state)
+        join_servers(state)
+        await state.warm()
+
+
+def _finishing(finish: Callable[[], Awaitable[None]]) -> Work:
+    async def run() -> dict[str, Any]:
+        await finish()
+        return {}
+
+    return Work(run)

@@ -1,0 +1,20 @@
+"""`/title`: the session's title, shown or changed."""
+
+from __future__ import annotations
+
+from acp_agent.rpc.messages import RpcError
+from acp_agent.session import titles
+from acp_agent.session.commands.base import Invocation
+from acp_agent.session.prompt_turn import Turn
+
+
+async def title(turn: Turn, invoked: Invocation) -> str:
+    """`/title [text]`: what the session is called; with a text, what it is called from now on."""
+    held = turn.state.head.title
+    if not invoked.arguments:
+        how = "`/title` with a text behind it changes it."
+        return f'The title is "{held}". {how}' if held else f"This session has no title yet. {how}"
+    try:
+        return f'The title is now "{await titles.set_title(turn.state, invoked.arguments)}".'
+    except RpcError as error:
+        return f"The title was not changed. {error.message}"

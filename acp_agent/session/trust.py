@@ -1,0 +1,101 @@
+"""MCP servers that a project's file names: started only after one recorded yes for the folder and just this content.
+
+Whoever clones a repository has not agreed to run what its `opencode.json` says. Without a person to ask they stay off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from acp_agent.schema import PermissionOption, TextContent, ToolCallProgress, ToolCallStart, ToolCallUpdate, ToolContent
+from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.record import events
+from acp_agent.session.state import SessionState
+from acp_agent.tools.diffs import text_content
+from acp_agent.tools.mcp.spec import ServerSpec
+
+_PATIENCE = 5.0
+_TITLE = "Start the MCP servers that this project's configuration names"
+_OPTIONS = (
+    PermissionOption(option_id="allow_always", name="Start them, now and later, as long as they stay the same",
+                     kind="allow_always"),
+    PermissionOption(option_id="allow_once", name="Start them in this session", kind="allow_once"),
+    PermissionOption(option_id="reject_once", name="Leave them off", kind="reject_once"),
+)  # fmt: skip
+
+
+async def allow_trusted(state: SessionState) -> None:
+    """Let those servers be joined to which a person agreed before."""
+    store, folder = state.services.store, str(state.cwd)
+    known = [
+        name
+        for name, spec in state.mcp.waiting_for_trust().items()
+        if await store.trusted(folder, f"mcp {name} {spec.digest}")
+    ]
+    state.mcp.allow(known)
+
+
+async def ask_for_trust(turn: Turn) -> None:
+    """Ask, once in a session, about the servers that wait for a yes, and remember the answer if the person wants it."""
+    state = turn.state
+    waiting = state.mcp.waiting_for_trust()
+    if not waiting or state.trust_asked:
+        return
+    state.trust_asked = True
+    question = _Question(turn, waiting)
+    await turn.show(ToolCallStart(**question.fields, status="pending"))
+    answer = None
+    try:
+        update = ToolCallUpdate(**question.fields, status="pending")
+        choice = await turn.client.request_permission(state.id, update, _OPTIONS)
+        answer = choice.option_id
+    finally:
+        await question.end(answer)
+    if answer in ("allow_once", "allow_always"):
+        if answer == "allow_always":
+            for name, spec in waiting.items():
+                await state.services.store.trust(str(state.cwd), f"mcp {name} {spec.digest}")
+        state.mcp.allow(list(waiting))
+        await state.mcp.settled(min(_PATIENCE, max(spec.timeout for spec in waiting.values())))
+    turn.log("trust.answered", servers=sorted(waiting), answer=answer)
+
+
+class _Question:
+    """The question as a tool call, which is how clients show one."""
+
+    def __init__(self, turn: Turn, waiting: Mapping[str, ServerSpec]) -> None:
+        lines = [f"- {name}: `{spec.shown()}`" for name, spec in waiting.items()]
+        text = f"{_TITLE}, in {turn.state.cwd}:\n\n" + "\n".join(lines)
+        self._turn = turn
+        self._asked = turn.state.services.clock()
+        self.fields: dict[str, Any] = {
+            "tool_call_id": turn.state.services.new_id("call"),
+            "title": _TITLE,
+            "name": "mcp",
+            "kind": "other",
+            "content": [text_content(text)],
+            "raw_input": {name: spec.shown() for name, spec in waiting.items()},
+        }
+
+    async def end(self, answer: str | None) -> None:
+        """End the call in the record and for the client, also while the turn is being cancelled."""
+        turn = self._turn
+        agreed = answer in ("allow_once", "allow_always")
+        told = "They are being started." if agreed else "They stay off in this session."
+        content = [*self.fields["content"], ToolContent(content=TextContent(text=told))]
+        final = events.ToolCallFinal(
+            call_id=self.fields["tool_call_id"],
+            name="mcp",
+            title=_TITLE,
+            status="completed" if agreed else "failed",
+            raw_input=self.fields["raw_input"],
+            content=tuple(content),
+            output=told,
+            started=self._asked,
+            ended=turn.state.services.clock(),
+            decision=answer or "not answered",
+        )
+        await turn.keep(final)
+        fields = {**self.fields, "content": content}
+        turn.client.update_now(turn.state.id, ToolCallProgress(**fields, status=final.status))
