@@ -35,9 +35,9 @@ format: $(VENV)/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Rewrite protocol/schemas from the types.
+# Rewrite protocol/schemas and protocol/api from the types.
 schemas: $(VENV)/installed
-	$(BIN)/python -m acp_agent.cli.schemas protocol/schemas
+	$(BIN)/python -m acp_agent.cli.schemas protocol
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/run.py

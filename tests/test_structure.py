@@ -190,6 +190,12 @@ anyio.run(main)
 """
 
 
+def test_loading_the_program_builds_no_model_and_no_archive_reader() -> None:
+    """A single model that is made at import costs more than the whole of pydantic; its plugin loader gives it away."""
+    loaded = _loaded("import acp_agent.app")
+    assert loaded & {"importlib.metadata", "pydantic.plugin._loader", "zipfile", "email", "tempfile", "shlex"} == set()
+
+
 def test_session_new_is_answered_without_any_vendors_sdk() -> None:
     assert _loaded(SESSION_NEW) & HEAVY == set()
 

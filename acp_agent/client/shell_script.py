@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import stat
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -30,6 +28,8 @@ class ShellScript:
 
     def __init__(self, line: str, without: Collection[str]) -> None:
         """`line` is for bash; the variables `without` are taken from its environment."""
+        import shlex
+
         if "\x00" in line:
             raise OSError("a NUL character stands in the line")
         self._folder = _private_folder()
@@ -77,6 +77,8 @@ class ShellScript:
 
 def _private_folder() -> Path:
     """A new folder that only this user may enter, at a path without any character that a shell reads."""
+    import tempfile  # with much behind it, and needed by the few who ask for terminals of their editor's
+
     for parent in dict.fromkeys((os.path.realpath(tempfile.gettempdir()), "/tmp")):
         if _PLAIN.fullmatch(parent) and os.access(parent, os.W_OK):
             return Path(tempfile.mkdtemp(prefix="acp-agent-", dir=parent))

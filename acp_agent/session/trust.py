@@ -17,12 +17,6 @@ from acp_agent.tools.mcp.spec import ServerSpec
 
 _PATIENCE = 5.0
 _TITLE = "Start the MCP servers that this project's configuration names"
-_OPTIONS = (
-    PermissionOption(option_id="allow_always", name="Start them, now and later, as long as they stay the same",
-                     kind="allow_always"),
-    PermissionOption(option_id="allow_once", name="Start them in this session", kind="allow_once"),
-    PermissionOption(option_id="reject_once", name="Leave them off", kind="reject_once"),
-)  # fmt: skip
 
 
 async def allow_trusted(state: SessionState) -> None:
@@ -48,7 +42,7 @@ async def ask_for_trust(turn: Turn) -> None:
     answer = None
     try:
         update = ToolCallUpdate(**question.fields, status="pending")
-        choice = await turn.client.request_permission(state.id, update, _OPTIONS)
+        choice = await turn.client.request_permission(state.id, update, _options())
         answer = choice.option_id
     finally:
         await question.end(answer)
@@ -59,6 +53,15 @@ async def ask_for_trust(turn: Turn) -> None:
         state.mcp.allow(list(waiting))
         await state.mcp.settled(min(_PATIENCE, max(spec.timeout for spec in waiting.values())))
     turn.log("trust.answered", servers=sorted(waiting), answer=answer)
+
+
+def _options() -> list[PermissionOption]:
+    later = "Start them, now and later, as long as they stay the same"
+    return [
+        PermissionOption(option_id="allow_always", name=later, kind="allow_always"),
+        PermissionOption(option_id="allow_once", name="Start them in this session", kind="allow_once"),
+        PermissionOption(option_id="reject_once", name="Leave them off", kind="reject_once"),
+    ]
 
 
 class _Question:

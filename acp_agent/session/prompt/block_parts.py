@@ -26,7 +26,7 @@ from acp_agent.tools.truncate import clip_bytes, encodable, fenced, size
 EMBEDDED_BYTES = 1024 * 1024
 """Of the text that a prompt embeds, so much reaches the model; what a person wrote is never cut."""
 
-NOTHING = Text(text="[The user sent a message that holds nothing for you to read.]")
+NOTHING = "[The user sent a message that holds nothing for you to read.]"
 
 _LONGEST_NAME = 1000
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript", "application/yaml", "application/toml")
@@ -56,7 +56,7 @@ def message_content(parts: Iterable[UserPart | None]) -> tuple[UserPart, ...]:
     """The parts that are there; if none of them can be seen, a note says so."""
     found = tuple(part for part in parts if part is not None)
     seen = any(not isinstance(part, Text) or part.text.strip() for part in found)
-    return found if seen else (*found, NOTHING)
+    return found if seen else (*found, Text(text=NOTHING))
 
 
 def one_line(text: str) -> str:

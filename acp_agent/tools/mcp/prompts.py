@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,6 +65,8 @@ def _words(text: str, count: int) -> list[Any]:
         return []
     if count == 1:
         return [text]
+    import shlex
+
     try:
         words = shlex.split(text)
     except ValueError:

@@ -20,7 +20,7 @@ HEAD = SessionHead("ses_1", Path("/work"), (Path("/work"),), 0.0, 0.0, "Mending"
 
 
 def edit(old: str | None, new: str, status: str = "completed") -> events.ToolCallFinal:
-    diff = DiffContent(path="/work/a.py", old_text=old, new_text=new)
+    diff = DiffContent(path="/home/me/a.py", old_text=old, new_text=new)
     about = {"call_id": "c", "name": "edit", "title": "a.py", "output": "Edited.", "started": 0.0, "ended": 1.0}
     return events.ToolCallFinal.model_validate({**about, "status": status, "content": (diff,), "raw_input": {"x": 1}})
 
@@ -91,7 +91,7 @@ def test_a_change_is_shown_as_a_diff_with_some_lines_around_it() -> None:
     old = "".join(f"line {number}\n" for number in range(100))
     text = markdown(HEAD, [edit(old, old.replace("line 50\n", "new\n"))])
     assert (
-        "`/work/a.py`\n\n```diff\n@@ -4,7 +4,7 @@\n" not in text  # numbers of the part are left to the reader
+        "`/home/me/a.py`\n\n```diff\n@@ -4,7 +4,7 @@\n" not in text  # numbers of the part are left to the reader
     )
     assert " line 49\n-line 50\n+new\n line 51\n" in text
     assert "line 40" not in text

@@ -405,8 +405,8 @@ async def test_blocks_for_people_only_are_kept_and_not_sent(tmp_path: Path) -> N
 
 async def test_a_prompt_of_which_nothing_is_left_still_says_something(tmp_path: Path) -> None:
     for_user = TextContent(text="hi", annotations=Annotations(audience=["user"]))
-    assert await attached(tmp_path, for_user) == [NOTHING.text]
-    assert await attached(tmp_path, text(" ")) == [" ", NOTHING.text]
+    assert await attached(tmp_path, for_user) == [NOTHING]
+    assert await attached(tmp_path, text(" ")) == [" ", NOTHING]
 
 
 # What the person is told.
