@@ -62,7 +62,7 @@ class Examples:
             _keep_shorter(self.calls, method, example)
 
     def transcripts(self, method: str, most: int) -> list[str]:
-        """The transcripts that show a method best: that of the example, those named after it, those that have it often."""
+        """The transcripts that show a method best: of the example, named after it, or with many of its calls."""
         found = self.seen.get(method, Counter())
         words = set(method.replace("/", "_").split("_")) - {"session"}
         first = self.calls[method].transcript if method in self.calls else ""

@@ -17,7 +17,7 @@ from acp_agent.cli.api_meanings import (
     ERRORS,
     IF_THE_CLIENT_FAILS,
 )
-from acp_agent.cli.api_types import ApiTypes, anchor, doc, heading_of, page_of
+from acp_agent.cli.api_types import ApiTypes, anchor, doc, heading_of, heading_of_choice, page_of
 from acp_agent.rpc.connection import CANCEL_REQUEST
 from acp_agent.schema.base import Wire
 from acp_agent.schema.messages import MessageTypes, message_types
@@ -85,7 +85,7 @@ class _Api:
             messages |= {each.__name__ for each in (types.params, types.result) if each is not None}
         for name, members in self.types.choices_of_page(page):
             links = ", ".join(self.types.link(member, page) for member in members)
-            parts += [f"## `{name}`", f"One of: {links}."]
+            parts += [f"## {heading_of_choice(name)}", f"One of: {links}."]
         for cls in self.types.of_page(page, frozenset(messages)):
             parts += [f"## {heading_of(cls)}", doc(cls), self.types.table(cls, page)]
             example = self.examples.updates.get(heading_of(cls).strip("`"))

@@ -53,7 +53,7 @@ class ApiTypes:
     def place(self, name: str) -> Place:
         """Where a type or a named choice is described."""
         if name in self.page_of_choice:
-            return Place(self.page_of_choice[name], f"`{name}`")
+            return Place(self.page_of_choice[name], heading_of_choice(name))
         return Place(page_of(self.types[name]), heading_of(self.types[name]))
 
     def table(self, cls: type[Wire], page: str) -> str:
@@ -113,6 +113,11 @@ def heading_of(cls: type[Wire]) -> str:
     """The heading of a type: updates are known by the value of their `sessionUpdate`."""
     field = cls.model_fields.get("session_update")
     return f"`{cls.__name__}`" if field is None else f"`{field.default}`"
+
+
+def heading_of_choice(name: str) -> str:
+    """The heading of a named choice: other words than a method's of nearly the same name."""
+    return f"`{name}`, a choice"
 
 
 def anchor(heading: str) -> str:

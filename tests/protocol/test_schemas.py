@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,12 @@ def test_the_schema_of_the_configuration_knows_opencodes_keys_and_no_others(conf
     assert validator("config").is_valid(config) == is_valid
 
 
-def test_the_command_writes_the_published_schemas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "out")]) == 0
-    written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    assert written == {path.name: path.read_bytes() for path in SCHEMAS.iterdir()}
+def test_the_command_writes_the_published_schemas_and_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(FOLDER, tmp_path / "transcripts")
+    assert main([str(tmp_path)]) == 0
+    for folder in ("schemas", "api"):
+        written = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+        assert written == {path.name: path.read_bytes() for path in (FOLDER.parent / folder).iterdir()}
 
     assert main([]) == 2
     assert "usage:" in capsys.readouterr().err
