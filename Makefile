@@ -25,7 +25,7 @@ static: $(VENV)/installed
 	$(BIN)/lint-imports
 
 test-long: $(VENV)/installed
-	$(PYTEST) -m "not clients"
+	PROPERTY_EXAMPLES=2000 $(PYTEST) -m "not clients"
 
 # Clients that others wrote drive the real process. They come from npm, and Node from PyPI.
 test-clients: tests/clients/node_modules/installed

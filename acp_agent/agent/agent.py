@@ -128,12 +128,16 @@ class Agent:
         return _done({})
 
     def steer(self, params: schema.SteeringRequest) -> Work:
-        """`_session/steering`: into the running turn; without one a turn begins, or the client is to begin it."""
+        """`_session/steering`: into the running turn; without one a turn begins, or the client is to begin it.
+
+        A slash command is no message for a model: it waits for its turn like any prompt.
+        """
         check_blocks(params)
         if self._steered(params.session_id, params.prompt):
             return _done({"outcome": "injected"})
         if params.only_running:
-            return self._with_state(params.session_id, _no_running_turn)
+            busy = self._is_busy(params.session_id)
+            return self._with_state(params.session_id, _as_a_prompt("command" if busy else "noRunningTurn"))
         session = self._sessions.get(params.session_id)
         ready = session.ready()
         session.prompt(params.prompt, self.client)
@@ -178,6 +182,10 @@ class Agent:
         session = self._sessions.find(session_id)
         return session is not None and session.steer(blocks)
 
+    def _is_busy(self, session_id: str) -> bool:
+        session = self._sessions.find(session_id)
+        return session is not None and session.busy
+
     def _with_state(self, session_id: str, change: Callable[[SessionState], Awaitable[dict[str, Any]]]) -> Work:
         """Do something to an open session at once, also in mid-turn; a stored one is opened for it."""
         ready = self._sessions.get(session_id).ready()
@@ -190,8 +198,11 @@ class Agent:
         return Work(run)
 
 
-async def _no_running_turn(_state: SessionState) -> dict[str, Any]:
-    return {"outcome": "promptRequired", "reason": "noRunningTurn"}
+def _as_a_prompt(reason: str) -> Callable[[SessionState], Awaitable[dict[str, Any]]]:
+    async def answer(_state: SessionState) -> dict[str, Any]:
+        return {"outcome": "promptRequired", "reason": reason}
+
+    return answer
 
 
 def _parse(row: Method, params: Any) -> Wire:

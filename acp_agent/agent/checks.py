@@ -17,15 +17,21 @@ _TRACE_LENGTH = 8192
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
+def check_absolute(text: str, field: str, wanted: str = "an absolute path") -> None:
+    """Refuse (-32602) what is no absolute path; `wanted` is what the field takes, for the error."""
+    if "\x00" in text or not os.path.isabs(text):
+        data = {"expected": {field: wanted}}
+        raise RpcError(INVALID_PARAMS, f"{field} must be an absolute path, not {text[:200]!r}.", data)
+
+
 async def directory(text: str, field: str) -> Path:
     """A directory that a field of the params names. Raises `RpcError` (-32602) for what is none."""
-    expected = {field: "the absolute path of an existing directory"}
-    if "\x00" in text or not os.path.isabs(text):
-        raise RpcError(INVALID_PARAMS, f"{field} must be an absolute path, not {text[:200]!r}.", {"expected": expected})
+    wanted = "the absolute path of an existing directory"
+    check_absolute(text, field, wanted)
     path = Path(text)
     if not await to_thread.run_sync(os.path.isdir, path):
         what = "is not a directory" if await to_thread.run_sync(os.path.exists, path) else "does not exist"
-        raise RpcError(INVALID_PARAMS, f"{field} {text[:200]!r} {what}.", {"expected": expected})
+        raise RpcError(INVALID_PARAMS, f"{field} {text[:200]!r} {what}.", {"expected": {field: wanted}})
     return path
 
 

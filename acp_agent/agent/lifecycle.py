@@ -7,25 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from acp_agent import schema
-from acp_agent.agent.checks import directory
-from acp_agent.agent.pages import PAGE, cursor, cursor_behind, iso_time, session_info
+from acp_agent.agent.checks import check_absolute, directory
+from acp_agent.agent.pages import PAGE, cursor, cursor_behind, session_info
 from acp_agent.agent.setup import client_prompt, setup_of
 from acp_agent.client.connected import ConnectedClient
 from acp_agent.rpc.connection import Reply, Work
 from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
 from acp_agent.session import options
-from acp_agent.session.commands import available_commands
+from acp_agent.session.announce import announce
 from acp_agent.session.manager import SessionManager, unknown_session
 from acp_agent.session.opening import Setup
 from acp_agent.session.record import events
 from acp_agent.session.record.replay import replay
 from acp_agent.session.record.store import SessionStore
-from acp_agent.session.servers import join_servers
 from acp_agent.session.state import SessionState
-from acp_agent.session.title_text import clean_title
-from acp_agent.session.titles import set_title
-from acp_agent.session.trust import allow_trusted
-from acp_agent.session.usage import usage_update
+from acp_agent.session.titles import checked_title, set_title
 
 
 class SessionMethods:
@@ -43,7 +39,7 @@ class SessionMethods:
         async def run() -> Reply:
             session = self._sessions.create(await setup_of(params, prompt))
             state = await session.claim(session.opened).result()
-            return Reply({"sessionId": session.id, **self._choices(state)}, lambda: self._after_opening(state))
+            return Reply({"sessionId": session.id, **self._choices(state)}, lambda: announce(state, self._client()))
 
         return Work(run)
 
@@ -58,6 +54,8 @@ class SessionMethods:
     def list_(self, params: schema.ListSessionsRequest) -> Work:
         """`session/list`: the newest first, in pages."""
         after = cursor(params.cursor) if params.cursor else None
+        if params.cwd:
+            check_absolute(params.cwd, "cwd")
 
         async def run() -> dict[str, Any]:
             cwd = str(Path(params.cwd)) if params.cwd else None
@@ -100,9 +98,7 @@ class SessionMethods:
 
     def set_title(self, params: schema.SetSessionTitleRequest) -> Work:
         """`session/set_title`: of an open or a stored session; gives the title as it was stored."""
-        title = clean_title(params.title)
-        if not title:
-            raise RpcError(INVALID_PARAMS, "The title is empty.", {"path": "title"})
+        title = checked_title(params.title)
         session = self._sessions.find(params.session_id)
         ready = session.ready() if session is not None else None
 
@@ -130,7 +126,7 @@ class SessionMethods:
             choices = self._choices(state)
             if self._client().quirks.session_id_in_load:
                 choices["sessionId"] = state.id
-            return Reply(choices, lambda: self._after_opening(state))
+            return Reply(choices, lambda: announce(state, self._client()))
 
         async def first() -> Reply:
             return await opened(await session.opened())
@@ -170,23 +166,6 @@ class SessionMethods:
 
     def _options(self, state: SessionState) -> list[dict[str, Any]]:
         return [option.wire() for option in options.config_options(state)]
-
-    async def _after_opening(self, state: SessionState) -> None:
-        client = self._client()
-        state.attach(client)
-        if state.head.title is not None:
-            updated = iso_time(state.head.updated)
-            await client.update(state.id, schema.SessionInfoUpdate(title=state.head.title, updated_at=updated))
-        usage = usage_update(state)
-        if usage is not None:
-            await client.update(state.id, usage)
-        await client.update(state.id, schema.AvailableCommandsUpdate(available_commands=available_commands(state)))
-        notes, state.notes = state.notes, []
-        if notes and not await client.notice(state.id, "Configuration", "\n".join(notes)):
-            state.notes = notes + state.notes  # the next prompt tells them
-        await allow_trusted(state)
-        join_servers(state)
-        await state.warm()
 
 
 def _finishing(finish: Callable[[], Awaitable[None]]) -> Work:

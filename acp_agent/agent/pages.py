@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import math
-from datetime import UTC, datetime
 
 from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
 from acp_agent.schema import SessionInfo
 from acp_agent.session.record.store import SessionHead
+from acp_agent.session.titles import iso_time
 
 PAGE = 50
 
@@ -22,11 +22,6 @@ def session_info(head: SessionHead) -> SessionInfo:
         title=head.title,
         updated_at=iso_time(head.updated),
     )
-
-
-def iso_time(seconds: float) -> str:
-    """Seconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def cursor_behind(head: SessionHead) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from acp_agent import schema
 from acp_agent.agent.checks import directory
 from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
-from acp_agent.session.client_prompt import ClientPrompt
+from acp_agent.session.client_system_prompt import ClientPrompt
 from acp_agent.session.opening import Setup
 
 

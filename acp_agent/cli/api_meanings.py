@@ -45,6 +45,7 @@ CLIENT_CAPABILITIES: Mapping[str, str] = MappingProxyType(
 
 EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
+        "initialize": "text_turn",
         "session/new": "session_new",
         "session/prompt": "text_turn",
         "session/cancel": "cancel_in_stream",
@@ -77,7 +78,7 @@ ERRORS: Mapping[str, tuple[tuple[int, str], ...]] = MappingProxyType(
             _SETUP,
             (-32602, "`additionalDirectories` with another `cwd` than the session's; another setup while a turn runs"),
         ),
-        "session/list": ((-32602, "a cursor that is not this agent's"),),
+        "session/list": ((-32602, "a relative `cwd`; a cursor that is not this agent's"),),
         "session/close": (_NO_SESSION,),
         "session/delete": (),
         "session/prompt": (

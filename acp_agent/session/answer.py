@@ -25,9 +25,9 @@ from acp_agent.llm.provider import (
 )
 from acp_agent.schema import AgentMessageChunk, AgentThoughtChunk, TextContent, ToolCallStart
 from acp_agent.session.calls import close_calls
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events, history
 from acp_agent.session.record.store import Draft, StoreError
+from acp_agent.session.turn_state import Turn
 
 TRIES = 3
 _DRAFT_SECONDS = 0.2

@@ -6,8 +6,8 @@ import json
 
 from acp_agent.schema import PermissionOption, TextContent, ToolCallContent, ToolCallUpdate, ToolContent
 from acp_agent.session.permissions import Decision
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.running_call import RunningCall
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.base import Subject, ToolContext, ToolParams
 
 REPEATS = 3

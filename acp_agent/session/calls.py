@@ -15,11 +15,11 @@ import anyio
 from acp_agent.llm.messages import AssistantMessage, ToolCall
 from acp_agent.schema import AgentPlanUpdate, SessionUpdate, ToolCallProgress
 from acp_agent.session.asking import permitted
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events, history
 from acp_agent.session.record.store import StoreError
 from acp_agent.session.running_call import RunningCall, running_call
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.base import ToolContext, ToolError, ToolResult
 from acp_agent.tools.spec import parse_arguments
 

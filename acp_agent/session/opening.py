@@ -17,7 +17,7 @@ from acp_agent.llm.catalogue import ALL_KEY_VARIABLES
 from acp_agent.llm.models import Models, ModelUnknown, ProviderSettings
 from acp_agent.llm.settings import provider_notes, provider_settings
 from acp_agent.schema import McpServer
-from acp_agent.session.client_prompt import ClientPrompt
+from acp_agent.session.client_system_prompt import ClientPrompt
 from acp_agent.session.permissions import Policy
 from acp_agent.session.record import events, history
 from acp_agent.session.record.store import SessionHead, StoredSession
@@ -25,7 +25,7 @@ from acp_agent.session.state import Services, SessionState
 from acp_agent.session.usage import count_usage
 from acp_agent.tools.environment import child_environment
 from acp_agent.tools.local import LocalWorkspace
-from acp_agent.tools.mcp.connection import Place
+from acp_agent.tools.mcp.connection import JoinedFor
 from acp_agent.tools.mcp.pool import McpPool
 from acp_agent.tools.mcp.servers import McpServers
 from acp_agent.tools.mcp.spec import servers_of
@@ -109,7 +109,7 @@ class Opening:
         """The servers of the client and of the configuration, none of them joined yet."""
         specs = servers_of(mcp_servers, loaded)
         self.services.log.mask(value for spec in specs for _, value in (*spec.headers, *spec.environment))
-        return McpServers(specs, Place(head.roots, environment), self.pool, self.services.tools)
+        return McpServers(specs, JoinedFor(head.roots, environment), self.pool, self.services.tools)
 
     def _shared_models(self, settings: Sequence[ProviderSettings], default: str | None) -> Models:
         """Sessions with the same providers share their connections."""

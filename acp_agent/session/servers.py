@@ -5,18 +5,23 @@ from __future__ import annotations
 from acp_agent.schema import AvailableCommandsUpdate
 from acp_agent.session.commands import available_commands
 from acp_agent.session.state import SessionState
+from acp_agent.session.trust import allow_trusted
 
 
-def join_servers(state: SessionState) -> None:
-    """Begin to join the session's servers, if that was not done yet. For a session whose id its client has heard."""
-    told = set(state.mcp.prompts)
+async def join_servers(state: SessionState) -> None:
+    """Begin to join the session's servers, if that was not done yet. For a session whose id its client has heard.
+
+    Those that a project's file names are among them if a person agreed before (`trust.py`).
+    """
+    await allow_trusted(state)
+    told = available_commands(state)
 
     async def changed() -> None:
         nonlocal told
-        now = set(state.mcp.prompts)
+        now = available_commands(state)
         if now != told:
             told = now
-            await state.tell(AvailableCommandsUpdate(available_commands=available_commands(state)))
+            await state.tell(AvailableCommandsUpdate(available_commands=now))
         await _tell_failures(state)
 
     state.mcp.start(state.tasks, changed)

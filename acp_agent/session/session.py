@@ -16,12 +16,14 @@ from anyio.abc import TaskGroup
 from acp_agent.rpc.messages import INVALID_REQUEST, REQUEST_CANCELLED, RpcError
 from acp_agent.schema import ContentBlock
 from acp_agent.session.client import Client
+from acp_agent.session.commands import invocation
 from acp_agent.session.state import SessionState
 from acp_agent.session.turn import StopReason, run_turn
 
 T = TypeVar("T")
 
 MAX_QUEUED = 16
+MAX_STEERED_BYTES = 32 * 1024 * 1024
 _CLOSE_SECONDS = 1.0
 
 
@@ -82,6 +84,15 @@ class Ticket(Generic[T]):
         return self._value  # type: ignore[return-value]  # None is a T where T is None
 
 
+def _size(blocks: Sequence[ContentBlock]) -> int:
+    """About the bytes that the blocks hold."""
+    found = 0
+    for block in blocks:
+        inner = getattr(block, "resource", block)
+        found += sum(len(getattr(inner, name, None) or "") for name in ("text", "data", "blob", "uri"))
+    return found
+
+
 class Session:
     """One session of this process. `opening` reads or makes its state, once, as the first piece of work needs it."""
 
@@ -129,10 +140,18 @@ class Session:
         return any(ticket is not None and ticket.is_turn and not ticket.over for ticket in turns)
 
     def steer(self, blocks: Sequence[ContentBlock]) -> bool:
-        """Put a message into the running turn; False if there is none that takes messages."""
-        if self.state is None or not self.state.steerable:
+        """Put a message into the running turn; False if there is none that takes messages, or it is a command.
+
+        Raises `RpcError` when the turn has not taken in enough of the earlier ones yet.
+        """
+        state = self.state
+        if state is None or not state.steerable or invocation(state, blocks) is not None:
             return False
-        self.state.steered.append(tuple(blocks))
+        waiting = sum(_size(each) for each in state.steered)
+        if len(state.steered) >= MAX_QUEUED or waiting + _size(blocks) > MAX_STEERED_BYTES:
+            text = "The running turn has not read the earlier messages yet. Wait for it, or send a prompt."
+            raise RpcError(INVALID_REQUEST, text, {"sessionId": self.id})
+        state.steered.append(tuple(blocks))
         return True
 
     def ready(self) -> Callable[[], Awaitable[SessionState]]:

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from acp_agent.config.load import LoadedConfig
 from acp_agent.config.models import AgentConfig
 from acp_agent.llm.messages import Step, UserMessage
-from acp_agent.llm.models import Models, ModelUnknown
+from acp_agent.llm.models import Models, ModelUnknown, Resolution
 from acp_agent.llm.provider import ProviderError, ToolSpec
 from acp_agent.log import Log
 from acp_agent.schema import ContentBlock, McpServer, SessionMode, SessionUpdate
@@ -117,6 +117,10 @@ class SessionState:
     def agent(self) -> AgentConfig | None:
         """The configuration of the current mode, if it has one."""
         return self.config.config.agent.get(self.mode)
+
+    def resolution(self) -> Resolution:
+        """The model for the next call. Raises `ModelUnknown` if it is not clear which that would be."""
+        return self.models.resolve(self.model) if self.model else self.models.default()
 
     @property
     def step_limit(self) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 
 from acp_agent.session.prompt.content import PromptContent, prompt_content
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events, history
 from acp_agent.session.record.store import StoreError
+from acp_agent.session.turn_state import Turn
 
 
 async def take_in(turn: Turn, *, files: bool = True) -> None:

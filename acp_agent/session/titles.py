@@ -13,10 +13,23 @@ from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
 from acp_agent.schema import ContentBlock, SessionInfoUpdate
 from acp_agent.session.commands import invocation
 from acp_agent.session.made_title import made_title
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events
 from acp_agent.session.state import SessionState
 from acp_agent.session.title_text import clean_title
+from acp_agent.session.turn_state import Turn
+
+
+def checked_title(text: str) -> str:
+    """The text as a title. Raises `RpcError` (-32602) for one without a visible character."""
+    cleaned = clean_title(text)
+    if not cleaned:
+        raise RpcError(INVALID_PARAMS, "A title needs at least one visible character.", {"path": "title"})
+    return cleaned
+
+
+def iso_time(seconds: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def set_title(state: SessionState, title: str) -> str:
@@ -24,9 +37,7 @@ async def set_title(state: SessionState, title: str) -> str:
 
     Raises `RpcError` (-32602) for one without a visible character.
     """
-    cleaned = clean_title(title)
-    if not cleaned:
-        raise RpcError(INVALID_PARAMS, "A title needs at least one visible character.", {"path": "title"})
+    cleaned = checked_title(title)
     await _store(state, cleaned, durable=True)
     return cleaned
 
@@ -44,5 +55,4 @@ async def _store(state: SessionState, title: str, *, durable: bool) -> None:
     now = state.services.clock()
     await state.record(events.Title(title=title), durable=durable)
     state.head = replace(state.head, title=title, updated=now)
-    moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    await state.tell(SessionInfoUpdate(title=title, updated_at=moment))
+    await state.tell(SessionInfoUpdate(title=title, updated_at=iso_time(now)))

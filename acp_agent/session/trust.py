@@ -5,17 +5,20 @@ Whoever clones a repository has not agreed to run what its `opencode.json` says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from acp_agent.schema import PermissionOption, TextContent, ToolCallProgress, ToolCallStart, ToolCallUpdate, ToolContent
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.diffs import text_content
 from acp_agent.tools.mcp.spec import ServerSpec
+from acp_agent.tools.truncate import fenced
 
 _PATIENCE = 5.0
+_LONGEST = 1000
 _TITLE = "Start the MCP servers that this project's configuration names"
 
 
@@ -64,12 +67,32 @@ def _options() -> list[PermissionOption]:
     ]
 
 
+def _shown(spec: ServerSpec, secrets: Collection[str]) -> dict[str, Any]:
+    """All that decides what would be run or contacted; the person's own secrets, which a file may name, are masked."""
+
+    def clear(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… and {len(text) - _LONGEST} more characters"
+
+    if spec.transport != "stdio":
+        headers = {clear(name): "***" for name, _ in spec.headers}
+        return {"url": clear(spec.shown()), **({"headers": headers} if headers else {})}
+    environment = {clear(name): clear(value) for name, value in spec.environment}
+    return {
+        "command": [clear(part) for part in spec.command],
+        **({"cwd": clear(spec.cwd)} if spec.cwd else {}),
+        **({"environment": environment} if environment else {}),
+    }
+
+
 class _Question:
     """The question as a tool call, which is how clients show one."""
 
     def __init__(self, turn: Turn, waiting: Mapping[str, ServerSpec]) -> None:
-        lines = [f"- {name}: `{spec.shown()}`" for name, spec in waiting.items()]
-        text = f"{_TITLE}, in {turn.state.cwd}:\n\n" + "\n".join(lines)
+        shown = {name: _shown(spec, turn.state.config.secrets) for name, spec in waiting.items()}
+        # As JSON in ASCII: a stranger wrote these words, and none of them may look like ours or turn the text around.
+        text = f"{_TITLE}, in {turn.state.cwd}:\n\n{fenced(json.dumps(shown, indent=2), 'json')}"
         self._turn = turn
         self._asked = turn.state.services.clock()
         self.fields: dict[str, Any] = {
@@ -78,7 +101,7 @@ class _Question:
             "name": "mcp",
             "kind": "other",
             "content": [text_content(text)],
-            "raw_input": {name: spec.shown() for name, spec in waiting.items()},
+            "raw_input": shown,
         }
 
     async def end(self, answer: str | None) -> None:

@@ -17,16 +17,16 @@ from acp_agent.session.calls import close_calls, run_calls
 from acp_agent.session.client import Client
 from acp_agent.session.commands import commands_of, invocation, unknown_command
 from acp_agent.session.commands.base import Command, Invocation
+from acp_agent.session.model_request import request_for
 from acp_agent.session.prompt.content import prompt_content
-from acp_agent.session.prompt_setup import request_for
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events, history
 from acp_agent.session.record.store import StoreError
 from acp_agent.session.servers import join_servers
 from acp_agent.session.state import SessionState
 from acp_agent.session.steering import leave, over, take_in
 from acp_agent.session.titles import give_title
-from acp_agent.session.trust import allow_trusted, ask_for_trust
+from acp_agent.session.trust import ask_for_trust
+from acp_agent.session.turn_state import Turn
 from acp_agent.session.usage import cost_of, count_usage, usage_update
 from acp_agent.tools.base import ToolError
 
@@ -46,8 +46,7 @@ async def run_turn(
     cancelled, what was shown is recorded and every shown tool call is closed before the cancellation goes on.
     """
     state.attach(client)
-    await allow_trusted(state)
-    join_servers(state)
+    await join_servers(state)
     turn = Turn(state.services.new_id("turn"), state, client, client.workspace(state.id, state.workspace), trace or {})
     invoked = invocation(state, blocks)
     before = state.record_tail, len(state.history)
@@ -195,7 +194,7 @@ async def _loop(turn: Turn) -> StopReason:
 async def _model(turn: Turn) -> ModelInfo:
     """The model for the next call: a choice made in mid-turn holds from here."""
     state = turn.state
-    resolution = state.models.resolve(state.model) if state.model else state.models.default()
+    resolution = state.resolution()
     if resolution.note and resolution.note not in state.told_notes:
         state.told_notes.add(resolution.note)
         await turn.say(_sentence(resolution.note) + "\n\n")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 from anyio import to_thread
 
@@ -18,7 +17,7 @@ from acp_agent.llm.messages import Step, UserMessage
 from acp_agent.llm.scripted import Scripted
 from tests.harness import Message, RawClient, Rig, call, choose, tools
 from tests.tools.desk import Holders
-from tests.tools.mcp.bench import SERVERS, tool, web
+from tests.tools.mcp.bench import SERVERS, processes, tool, web
 
 pytestmark = pytest.mark.anyio
 
@@ -81,10 +80,6 @@ async def joined(client: RawClient, session: str, *names: str) -> str:
         await anyio.sleep(0.05)  # other processes are at work, and nothing of theirs can be waited for
 
 
-def ours() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
-
-
 async def test_session_new_waits_for_no_server_and_the_good_ones_arrive(rig: Rig, tmp_path: Path, holders: Holders):
     html = odd("html", noise=["<!doctype html>"], up=str(holders.path), silent=True)
     asleep = odd("asleep", up=str(holders.path), silent=True)
@@ -110,7 +105,7 @@ async def test_session_new_waits_for_no_server_and_the_good_ones_arrive(rig: Rig
             assert [name for name in names if name.endswith("_echo")] == ["box_echo", "web_echo"]
             assert names[:-3] == sorted(names[:-3])
     await holders.gone()
-    assert ours() == []
+    assert processes() == []
 
 
 async def test_two_sessions_never_see_each_others_servers(rig: Rig):
@@ -236,12 +231,12 @@ async def test_a_closed_session_leaves_no_server_and_a_loaded_one_brings_its_own
         await holders.up()
         await client.call("session/close", {"sessionId": session})
         await holders.gone()
-        assert ours() == []
+        assert processes() == []
         params = {"sessionId": session, "cwd": str(rig.cwd), "mcpServers": [odd("second", tools=[tool("t")])]}
         await client.call("session/load", params)
         await client.prompt(session)
         assert offered(rig) == ["second_t"]
-    assert ours() == []
+    assert processes() == []
 
 
 async def test_the_servers_of_the_configuration_are_joined_too(rig: Rig):
@@ -264,8 +259,8 @@ async def test_a_server_that_the_project_names_is_not_started_without_a_yes(rig:
         client.answers["session/request_permission"] = choose("reject_once")
         await client.initialize()
         session = await client.new(rig.cwd)
-        assert ours() == []
+        assert processes() == []
         await client.prompt(session)
         assert offered(rig) == []
-        assert ours() == []
+        assert processes() == []
         assert "- `theirs` (stdio): off." in await joined(client, session, "theirs")

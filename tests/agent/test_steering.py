@@ -9,6 +9,7 @@ import pytest
 
 from acp_agent.llm.messages import Text, UserMessage
 from acp_agent.llm.scripted import Scripted
+from acp_agent.session.session import MAX_QUEUED, MAX_STEERED_BYTES
 from tests.harness import Message, Rig, call, tools
 from tests.session.unit import NoteTool
 
@@ -121,3 +122,47 @@ async def test_an_unknown_session_and_an_empty_message_are_errors(rig: Rig) -> N
             assert (await client.error("_session/steering", steer("none", "x", idle)))["code"] == -32002
         session = await client.new(rig.cwd)
         assert (await client.error("_session/steering", {"sessionId": session, "prompt": []}))["code"] == -32602
+
+
+async def test_a_command_is_never_put_into_a_turn(rig: Rig) -> None:
+    rig.provider = provider = Scripted([{"text": "one", "hold": True}])
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        prompt = await client.begin("session/prompt", client.text_prompt(session, "first"))
+        await client.see("agent_message_chunk")
+        back = await client.call("_session/steering", steer(session, "/mode plan", "promptRequired"))
+        assert back == {"outcome": "promptRequired", "reason": "command"}
+        assert await client.call("_session/steering", steer(session, "/mode plan")) == {"outcome": "startedNewTurn"}
+        assert client.updates("current_mode_update") == []
+        await client.notify("$/cancel_request", {"requestId": prompt})
+        await client.see("current_mode_update")
+        assert len(provider.requests) == 1
+
+
+async def test_messages_that_a_turn_does_not_read_are_bounded(rig: Rig) -> None:
+    rig.provider = Scripted([{"text": "one", "hold": True}])
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        prompt = await client.begin("session/prompt", client.text_prompt(session, "first"))
+        await client.see("agent_message_chunk")
+        for number in range(MAX_QUEUED):
+            assert await client.call("_session/steering", steer(session, f"{number}")) == {"outcome": "injected"}
+        assert (await client.error("_session/steering", steer(session, "more")))["code"] == -32600
+        await client.notify("session/cancel", {"sessionId": session})
+        assert (await client.response(prompt))["result"] == {"stopReason": "cancelled"}
+
+
+async def test_the_bytes_of_such_messages_are_bounded(rig: Rig) -> None:
+    rig.provider = Scripted([{"text": "one", "hold": True}])
+    half = "x" * (MAX_STEERED_BYTES // 2 + 1)
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        prompt = await client.begin("session/prompt", client.text_prompt(session, "first"))
+        await client.see("agent_message_chunk")
+        assert await client.call("_session/steering", steer(session, half)) == {"outcome": "injected"}
+        assert (await client.error("_session/steering", steer(session, half)))["code"] == -32600
+        await client.notify("session/cancel", {"sessionId": session})
+        assert (await client.response(prompt))["result"] == {"stopReason": "cancelled"}

@@ -45,7 +45,7 @@ SECTIONS = {
 
 _NO_QUESTIONS = "test_rule_096_nothing_is_elicited_from_a_client_whatever_it_offers"
 _NO_TERMINAL_LOGIN = "test_rule_031_no_terminal_login_is_offered_to_a_client_that_cannot_run_one"
-_NO_COMPACTION = "test_rule_102_gated_updates_go_to_nobody_who_did_not_ask_for_them"
+_NOTHING_GATED = "test_rule_102_gated_updates_go_to_nobody_who_did_not_ask_for_them"
 
 RULES = (
     Rule(1, "messages are JSON in UTF-8"),
@@ -150,12 +150,12 @@ RULES = (
     Rule(100, "nothing private in URLs", Reason.NEVER_SENT, _NO_QUESTIONS),
     Rule(101, "state is bound to its user", Reason.NEVER_SENT, _NO_QUESTIONS),
     Rule(102, "gated updates only where asked for"),
-    Rule(103, "how a compaction is told", Reason.LATER_ISSUE, _NO_COMPACTION),
+    Rule(103, "how a compaction is told", Reason.LATER_ISSUE, _NOTHING_GATED),
     Rule(104, "a notice has a title, is live only, and has a substitute"),
     Rule(105, "requests of an extension are answered, and _meta is harmless"),
     Rule(106, "trace context is left alone and passed on"),
     Rule(107, "telemetry is out of band"),
-    Rule(108, "children are announced first", Reason.LATER_ISSUE, _NO_COMPACTION),
+    Rule(108, "children are announced first", Reason.LATER_ISSUE, _NOTHING_GATED),
     Rule(109, "a client's system prompt is added, replaces, or is refused"),
     Rule(110, "a given title stays; a status changes nothing"),
 )

@@ -6,6 +6,7 @@ The examples are the same in every run, so that a failure stays one.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,11 +26,14 @@ from tests.harness import Rig
 from tests.schema.wire_lines import assert_agent_line_is_valid
 
 SAME = settings(
-    derandomize=True,
+    # The same examples in every run, but for `make test-long`, which sets a seed of its own to look further.
+    derandomize=not os.environ.get("PROPERTY_EXAMPLES"),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "90"))
 
 SESSION = "ses_1"
 LAST = "the last request of all"
@@ -137,7 +141,7 @@ def place() -> Any:
         yield Path(folder)
 
 
-@settings(SAME, max_examples=90)
+@settings(SAME, max_examples=EXAMPLES)
 @given(st.data())
 def test_every_line_gets_the_one_answer_that_it_is_owed_and_none_ends_the_agent(place: Path, data: Any) -> None:
     with TemporaryDirectory(dir=place) as folder:
@@ -146,7 +150,7 @@ def test_every_line_gets_the_one_answer_that_it_is_owed_and_none_ends_the_agent(
         anyio.run(_hear_out, Path(folder), lines)
 
 
-@settings(SAME, max_examples=90)
+@settings(SAME, max_examples=EXAMPLES)
 @given(schedules, scripts, st.sampled_from(["asyncio", "trio"]))
 def test_in_every_order_of_events_each_prompt_ends_once_and_in_its_place(
     schedule: list[tuple[str, int]], script: list[str], backend: str

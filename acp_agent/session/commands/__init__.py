@@ -11,8 +11,8 @@ from acp_agent.schema import AvailableCommand, ContentBlock, TextContent, Unstru
 from acp_agent.session.commands.base import Command, Invocation, code, listed, page
 from acp_agent.session.commands.server_prompts import prompt_commands
 from acp_agent.session.prompt.typed_text import typed, typed_text
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 
 _NAME = re.compile(r"/([A-Za-z][\w:-]*)(?:\s+|$)")
 _LONGEST_NAME = 100

@@ -11,7 +11,7 @@ from acp_agent.config.diagnostic import printable
 from acp_agent.schema import ContentBlock
 
 if TYPE_CHECKING:
-    from acp_agent.session.prompt_turn import Turn
+    from acp_agent.session.turn_state import Turn
 
 LONGEST_ANSWER = 16_000
 """Characters of an answer."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from acp_agent.config.models import AgentConfig
-from acp_agent.llm.models import ModelInfo, ModelUnknown, Resolution
+from acp_agent.llm.models import ModelInfo, ModelUnknown
 from acp_agent.llm.provider import ProviderError
 from acp_agent.rpc.messages import RpcError
 from acp_agent.session import options
 from acp_agent.session.commands.base import Invocation, code, listed, page, sentence
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 
 _MODELS_OF_A_PROVIDER = 25
 
@@ -72,7 +72,7 @@ async def agents(turn: Turn, _invoked: Invocation) -> str:
 
 def _current_model(state: SessionState) -> str:
     try:
-        resolution = _resolved(state)
+        resolution = state.resolution()
     except ModelUnknown as error:
         chosen = f"The model is {code(state.model)}, but it cannot be used. " if state.model else "No model is chosen. "
         return chosen + sentence(str(error))
@@ -83,15 +83,11 @@ def _current_model(state: SessionState) -> str:
 def _doubts(state: SessionState) -> str:
     """What will keep the current model from answering, or what was assumed about it."""
     try:
-        resolution = _resolved(state)
+        resolution = state.resolution()
         state.models.provider(resolution.info.ref)
     except (ModelUnknown, ProviderError) as error:
         return f"It cannot be asked yet. {sentence(str(error))}"
     return sentence(resolution.note or "")
-
-
-def _resolved(state: SessionState) -> Resolution:
-    return state.models.resolve(state.model) if state.model else state.models.default()
 
 
 def _models(state: SessionState) -> list[str]:

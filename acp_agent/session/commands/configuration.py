@@ -12,8 +12,8 @@ from acp_agent.config.diagnostic import Diagnostic, Layer, dotted
 from acp_agent.llm.settings import provider_notes
 from acp_agent.session.commands.base import Invocation, code, fenced, listed, page, sentence
 from acp_agent.session.commands.permissions import place_of
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 
 MASK = "[secret]"
 

@@ -21,9 +21,9 @@ from acp_agent.places import data_directory, state_directory
 from acp_agent.session.commands.base import Invocation, bytes_shown, code, listed, page, sentence
 from acp_agent.session.commands.configuration import problems_of, told
 from acp_agent.session.instructions import KINDS
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record.store import StoreError
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.base import ToolError
 from acp_agent.tools.search import ripgrep
 from acp_agent.tools.workspace import Command, Output
@@ -49,7 +49,7 @@ async def doctor(turn: Turn, _invoked: Invocation) -> str:
     checks = [
         *_model(state),
         await _shell(turn),
-        *await to_thread.run_sync(lambda: [*_programs(state), *_folders(state)]),
+        *await to_thread.run_sync(lambda: [*_programs(), *_folders(state)]),
         await _record(state),
         *_servers(state),
         *_configuration(state),
@@ -66,7 +66,7 @@ async def doctor(turn: Turn, _invoked: Invocation) -> str:
 
 def _model(state: SessionState) -> Iterator[Check]:
     try:
-        resolution = state.models.resolve(state.model) if state.model else state.models.default()
+        resolution = state.resolution()
     except ModelUnknown as error:
         yield Check("fail", "model", sentence(str(error)))
         return
@@ -106,7 +106,7 @@ async def _shell(turn: Turn) -> Check:
     return Check("ok", "shell", f"bash {version}")
 
 
-def _programs(state: SessionState) -> Iterator[Check]:
+def _programs() -> Iterator[Check]:
     git = shutil.which("git")
     if git:
         yield Check("ok", "git", code(git))

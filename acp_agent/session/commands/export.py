@@ -9,9 +9,9 @@ from pathlib import Path
 from anyio import to_thread
 
 from acp_agent.session.commands.base import Invocation, bytes_shown, code
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events
 from acp_agent.session.record.transcript import markdown
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.base import ToolError
 from acp_agent.tools.truncate import encodable, size
 from acp_agent.tools.workspace import TextFile

@@ -12,8 +12,8 @@ from acp_agent.config.diagnostic import printable
 from acp_agent.config.files import is_inside, worktree_root
 from acp_agent.schema import ContentBlock, TextContent
 from acp_agent.session.commands.base import Invocation
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 
 FILE = "AGENTS.md"
 

@@ -12,10 +12,10 @@ from acp_agent.llm.messages import AssistantMessage, Audio, Image, Step, Text, T
 from acp_agent.llm.models import ModelInfo, ModelRef, ModelUnknown
 from acp_agent.llm.provider import ModelRequest
 from acp_agent.session.commands.base import Invocation, bytes_shown, code, listed, page, share
-from acp_agent.session.prompt_setup import request_for
-from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.model_request import request_for
 from acp_agent.session.record import events
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.truncate import size
 
 _BYTES_OF_A_TOKEN = 4
@@ -88,7 +88,7 @@ def _last_request(state: SessionState) -> str:
 def _model(state: SessionState) -> ModelInfo:
     """What is known of the current model; nothing while there is none."""
     try:
-        return (state.models.resolve(state.model) if state.model else state.models.default()).info
+        return state.resolution().info
     except ModelUnknown:
         return ModelInfo(ModelRef("none", "none"))
 

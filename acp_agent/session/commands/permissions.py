@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from acp_agent.session.commands.base import Invocation, code, listed, page
 from acp_agent.session.permissions import DEFAULT_RULES, Rule, Setting, matches, rules
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 
 _MOST = 60
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from acp_agent.schema import ContentBlock
 from acp_agent.session.commands.base import Command, Invocation
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.state import SessionState
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.mcp.prompts import McpPrompt
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acp_agent.session.commands.base import Invocation, code, listed, page, sentence
-from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.mcp.server import ServerStatus
 from acp_agent.tools.mcp.servers import McpServers
 

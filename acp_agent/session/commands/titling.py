@@ -5,7 +5,7 @@ from __future__ import annotations
 from acp_agent.rpc.messages import RpcError
 from acp_agent.session import titles
 from acp_agent.session.commands.base import Invocation
-from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.turn_state import Turn
 
 
 async def title(turn: Turn, invoked: Invocation) -> str:

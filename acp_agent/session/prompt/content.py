@@ -11,9 +11,9 @@ from acp_agent.schema import ContentBlock, EmbeddedResource, ResourceLink, TextC
 from acp_agent.session.prompt.attachments import Attachments
 from acp_agent.session.prompt.block_parts import block_parts, is_for_model, is_for_person, message_content
 from acp_agent.session.prompt.modalities import not_sendable, not_taken
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import history
 from acp_agent.session.record.events import RecordedPart
+from acp_agent.session.turn_state import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,6 @@ def _model(turn: Turn) -> ModelInfo | None:
     """The model that will be asked; None if that is not known, which the turn tells."""
     state = turn.state
     try:
-        return (state.models.resolve(state.model) if state.model else state.models.default()).info
+        return state.resolution().info
     except ModelUnknown:
         return None

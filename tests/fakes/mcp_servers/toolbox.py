@@ -1,12 +1,16 @@
-"""An MCP server made with the official SDK, for all three transports: `python toolbox.py stdio|http|sse`.
+"""An MCP server made with the official SDK, for all three transports.
 
-Over HTTP its first line of output is its port; `port=N` chooses it, `json` answers without streams.
+`python toolbox.py stdio` is one. `python toolbox.py nest` makes as many over HTTP as it is asked for, without loading the
+SDK anew for each: a line of input is `{"arguments": ["http" or "sse", "port=N", "json"], "environment": {}}`, of which
+`json` answers without streams, and a line of output `PID PORT`. All of them end with its input.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -152,18 +156,31 @@ class Guard:
         await self.app(scope, receive, send)
 
 
-def serve(kind: str) -> None:
-    app = server.sse_app() if kind == "sse" else server.streamable_http_app(json_response="json" in sys.argv)
+def serve(kind: str, *options: str) -> None:
+    app = server.sse_app() if kind == "sse" else server.streamable_http_app(json_response="json" in options)
     app.user_middleware.append(Middleware(Guard, key=os.environ.get("TOOLBOX_KEY", "")))
-    port = next((int(argument[5:]) for argument in sys.argv if argument.startswith("port=")), 0)
-    listening = socket.create_server(("127.0.0.1", port))
-    sys.stdout.write(f"{listening.getsockname()[1]}\n")
+    port = next((int(option[5:]) for option in options if option.startswith("port=")), 0)
+    listening = socket.create_server(("127.0.0.1", port), reuse_port=True)
+    sys.stdout.write(f"{os.getpid()} {listening.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listening])
 
 
+def nest() -> None:
+    """Fork a server for each line of input. Whoever started this made it the leader of a process group."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that were killed
+    while line := sys.stdin.readline():
+        asked = json.loads(line)
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.environ.clear()
+            os.environ.update(asked["environment"])
+            serve(*asked["arguments"])
+            os._exit(0)
+    os.killpg(0, signal.SIGKILL)
+
+
 if __name__ == "__main__":
     logging.disable()
-    kind = sys.argv[1]
-    server.run("stdio") if kind == "stdio" else serve(kind)
+    nest() if sys.argv[1] == "nest" else server.run("stdio")

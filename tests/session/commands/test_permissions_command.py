@@ -9,7 +9,7 @@ import pytest
 from acp_agent.session.commands.base import Invocation
 from acp_agent.session.commands.permissions import permissions
 from acp_agent.session.permissions import Rule
-from acp_agent.session.prompt_turn import Turn
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.base import Subject
 from tests.harness import Rig, call, choose, tools
 from tests.session.commands.chat import chat

@@ -36,9 +36,9 @@ from acp_agent.session.prompt.attachments import Attachments
 from acp_agent.session.prompt.block_parts import EMBEDDED_BYTES, NOTHING
 from acp_agent.session.prompt.content import PromptContent, prompt_content
 from acp_agent.session.prompt.modalities import NO_AUDIO, NO_IMAGES, seen_by
-from acp_agent.session.prompt_turn import Turn
 from acp_agent.session.record import events, history
 from acp_agent.session.turn import run_turn
+from acp_agent.session.turn_state import Turn
 from acp_agent.tools.local import LocalWorkspace
 from acp_agent.tools.process_table import ProcessTable
 from acp_agent.tools.workspace import TextFile

@@ -9,7 +9,7 @@ import pytest
 
 from acp_agent.llm.models import ModelInfo, ModelRef
 from acp_agent.session import options, system_prompt
-from acp_agent.session.prompt_setup import request_for
+from acp_agent.session.model_request import request_for
 from acp_agent.tools import BUILTIN
 from tests.harness import call, tools
 from tests.session.unit import NoteTool, bench

@@ -13,7 +13,7 @@ from acp_agent.config.models import AgentConfig
 from acp_agent.llm.models import ModelInfo
 from acp_agent.llm.provider import ModelRequest, ToolSpec
 from acp_agent.session import system_prompt
-from acp_agent.session.client_prompt import ClientPrompt
+from acp_agent.session.client_system_prompt import ClientPrompt
 from acp_agent.session.instructions import find
 from acp_agent.session.project import discover
 from acp_agent.session.prompt.modalities import seen_by
