@@ -22,8 +22,8 @@ from acp_agent.rpc.connection import Connection, Work, method_not_found
 from acp_agent.rpc.messages import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, RpcError
 from acp_agent.schema import ContentBlock, Wire
 from acp_agent.session import options
-from acp_agent.session.manager import SessionManager
-from acp_agent.session.record.store import SessionStore, StoreError
+from acp_agent.session.manager import SessionManager, unknown_session
+from acp_agent.session.record.store import SessionGone, SessionStore, StoreError
 from acp_agent.session.state import SessionState
 
 
@@ -222,6 +222,8 @@ def _store_errors_told(run: Callable[[], Awaitable[Any]]) -> Callable[[], Awaita
     async def told() -> Any:
         try:
             return await run()
+        except SessionGone as error:
+            raise unknown_session(error.session) from error
         except StoreError as error:
             raise RpcError(INTERNAL_ERROR, str(error)) from error
 

@@ -13,6 +13,9 @@ from acp_agent import schema
 from acp_agent.llm.media import IMAGE_TYPES, image_type
 from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
 
+DIRECTORY = "the absolute path of an existing directory"
+"""What is expected of a root, for errors."""
+
 _TRACE_LENGTH = 8192
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -26,12 +29,11 @@ def check_absolute(text: str, field: str, wanted: str = "an absolute path") -> N
 
 async def directory(text: str, field: str) -> Path:
     """A directory that a field of the params names. Raises `RpcError` (-32602) for what is none."""
-    wanted = "the absolute path of an existing directory"
-    check_absolute(text, field, wanted)
+    check_absolute(text, field, DIRECTORY)
     path = Path(text)
     if not await to_thread.run_sync(os.path.isdir, path):
         what = "is not a directory" if await to_thread.run_sync(os.path.exists, path) else "does not exist"
-        raise RpcError(INVALID_PARAMS, f"{field} {text[:200]!r} {what}.", {"expected": {field: wanted}})
+        raise RpcError(INVALID_PARAMS, f"{field} {text[:200]!r} {what}.", {"expected": {field: DIRECTORY}})
     return path
 
 

@@ -9,17 +9,18 @@ from typing import Any
 from acp_agent import schema
 from acp_agent.agent.checks import check_absolute, directory
 from acp_agent.agent.pages import PAGE, cursor, cursor_behind, session_info
-from acp_agent.agent.setup import client_prompt, setup_of
+from acp_agent.agent.setup import asked_setup, client_prompt, setup_of
 from acp_agent.client.connected import ConnectedClient
 from acp_agent.rpc.connection import Reply, Work
 from acp_agent.rpc.messages import INVALID_PARAMS, RpcError
 from acp_agent.session import options
 from acp_agent.session.announce import announce
-from acp_agent.session.manager import SessionManager, unknown_session
+from acp_agent.session.conversation import show_conversation
+from acp_agent.session.manager import SessionManager, other_setup, unknown_session
 from acp_agent.session.opening import Setup
 from acp_agent.session.record import events
-from acp_agent.session.record.replay import replay
 from acp_agent.session.record.store import SessionStore
+from acp_agent.session.session import Session
 from acp_agent.session.state import SessionState
 from acp_agent.session.titles import checked_title, set_title
 
@@ -39,17 +40,17 @@ class SessionMethods:
         async def run() -> Reply:
             session = self._sessions.create(await setup_of(params, prompt))
             state = await session.claim(session.opened).result()
-            return Reply({"sessionId": session.id, **self._choices(state)}, lambda: announce(state, self._client()))
+            return Reply({"sessionId": session.id, **self._choices(state)}, lambda: self._announce(session, state))
 
         return Work(run)
 
     def load(self, params: schema.LoadSessionRequest) -> Work:
         """`session/load`: the whole conversation as updates, then the response."""
-        return self._reopen(params, self._replay)
+        return self._reopen(params, replayed=True)
 
     def resume(self, params: schema.ResumeSessionRequest) -> Work:
         """`session/resume`: the session goes on, and nothing is shown again."""
-        return self._reopen(params, None)
+        return self._reopen(params)
 
     def list_(self, params: schema.ListSessionsRequest) -> Work:
         """`session/list`: the newest first, in pages."""
@@ -113,38 +114,49 @@ class SessionMethods:
         return Work(run)
 
     def _reopen(
-        self,
-        params: schema.LoadSessionRequest | schema.ResumeSessionRequest,
-        show: Callable[[SessionState], Awaitable[None]] | None,
+        self, params: schema.LoadSessionRequest | schema.ResumeSessionRequest, *, replayed: bool = False
     ) -> Work:
         prompt = client_prompt(params)
-        session = self._sessions.reopen(params.session_id, lambda: setup_of(params, prompt))
+        session, is_open = self._sessions.reopen(
+            params.session_id, asked_setup(params, prompt), lambda: setup_of(params, prompt)
+        )
 
         async def opened(state: SessionState) -> Reply:
-            if show is not None:
-                await show(state)
+            if replayed:
+                await show_conversation(state, self._client())
+            if not self._is_open(session):  # closed or deleted meanwhile
+                raise unknown_session(session.id)
             choices = self._choices(state)
             if self._client().quirks.session_id_in_load:
                 choices["sessionId"] = state.id
-            return Reply(choices, lambda: announce(state, self._client()))
+            return Reply(choices, lambda: self._announce(session, state))
 
         async def first() -> Reply:
-            return await opened(await session.opened())
-
-        async def again() -> Reply:
-            now = await self._sessions.again(session, await setup_of(params, prompt))
-            state = now.state or await now.claim(now.opened).result()
+            state = await session.opened()
+            if (await setup_of(params, prompt)).changes(state):
+                raise other_setup(session.id, "It is just being opened in another way.")
             return await opened(state)
 
-        if session.state is not None:  # a turn may run in it, and wait for a person: show what is there so far
+        async def again() -> Reply:
+            setup = await setup_of(params, prompt)
+            assert session.state is not None
+            if await self._store.read_head(session.id) is None:
+                raise unknown_session(session.id)
+            options.check_options(session.state, setup.options)
+            await options.set_options(session.state, setup.options)
+            return await opened(session.state)
+
+        if is_open:  # a turn may run in it, and wait for a person: show what is there so far
             return Work(again)
         ticket = session.claim(first)
         return Work(ticket.result, ticket.cancel)
 
-    async def _replay(self, state: SessionState) -> None:
-        stored = await self._store.read(state.id)
-        for update in replay([event for _, event in stored.record] if stored else []):
-            await self._client().update(state.id, update)
+    def _is_open(self, session: Session) -> bool:
+        return self._sessions.find(session.id) is session
+
+    async def _announce(self, session: Session, state: SessionState) -> None:
+        if self._is_open(session):
+            await announce(state, self._client())
 
     async def _would_be(self, params: schema.SessionOptionsRequest) -> SessionState:
         session = self._sessions.find(params.session_id) if params.session_id else None

@@ -23,7 +23,13 @@ from acp_agent.llm.provider import (
     ThinkingDelta,
     ToolCallDelta,
 )
-from acp_agent.schema import AgentMessageChunk, AgentThoughtChunk, TextContent, ToolCallStart
+from acp_agent.schema import (
+    AgentMessageChunk,
+    AgentThoughtChunk,
+    SessionUpdate,
+    TextContent,
+    ToolCallStart,
+)
 from acp_agent.session.calls import close_calls
 from acp_agent.session.record import events, history
 from acp_agent.session.record.store import Draft, StoreError
@@ -47,11 +53,24 @@ class Answer:
 
 @dataclass(slots=True)
 class _Shown:
-    """What the client has seen of an answer that is still open."""
+    """What the client has seen of an answer that is still open; `chunks` are its texts and thoughts, joined by kind."""
 
     message_id: str
     anything: bool = False
     calls: dict[str, ToolCall] = field(default_factory=dict)
+    chunks: list[tuple[type[AgentMessageChunk | AgentThoughtChunk], list[str]]] = field(default_factory=list)
+
+    def add(self, kind: type[AgentMessageChunk | AgentThoughtChunk], text: str) -> None:
+        """Note that a chunk was shown."""
+        if not self.chunks or self.chunks[-1][0] is not kind:
+            self.chunks.append((kind, []))
+        self.chunks[-1][1].append(text)
+
+    def again(self) -> Iterator[SessionUpdate]:
+        """The same in few updates, for a client that comes in the middle."""
+        for kind, texts in self.chunks:
+            id = self.message_id if kind is AgentMessageChunk else f"{self.message_id}-thought"
+            yield kind(content=TextContent(text="".join(texts)), message_id=id)
 
 
 async def ask_model(turn: Turn, info: ModelInfo, request: ModelRequest) -> Answer:
@@ -79,6 +98,7 @@ async def _stream(turn: Turn, info: ModelInfo, request: ModelRequest, shown: _Sh
     try:
         provider = turn.state.models.provider(info.ref)
         async with provider.stream(request) as stream:
+            turn.answer = shown.message_id, shown.again
             with _draft(turn, shown, stream):
                 async for event in stream:
                     if isinstance(event, Completed):
@@ -102,10 +122,12 @@ async def _show(turn: Turn, shown: _Shown, event: TextDelta | ThinkingDelta | To
         case TextDelta(text=text) if text:
             shown.anything = turn.in_text = True
             await turn.show(AgentMessageChunk(content=TextContent(text=text), message_id=shown.message_id))
+            shown.add(AgentMessageChunk, text)
         case ThinkingDelta(text=text) if text:
             shown.anything = True
             thought = f"{shown.message_id}-thought"
             await turn.show(AgentThoughtChunk(content=TextContent(text=text), message_id=thought))
+            shown.add(AgentThoughtChunk, text)
         case ToolCallDelta(id=id, name=name) if id not in shown.calls:
             shown.anything = True
             shown.calls[id] = ToolCall(id=id, name=name, arguments="{}")

@@ -72,7 +72,7 @@ async def close_calls(turn: Turn, calls: Sequence[ToolCall], why: str) -> list[e
     finals = [each.final(ToolResult(output=why, is_error=True), now) for each in running]
     await turn.keep(*finals)
     for each, final in zip(running, finals, strict=True):
-        turn.client.update_now(turn.state.id, each.end(final))
+        turn.show_now(each.end(final))
     return finals
 
 
@@ -95,7 +95,7 @@ async def _run_call(turn: Turn, running: RunningCall, finals: dict[str, events.T
     try:
         await turn.show(running.end(final))
     except anyio.get_cancelled_exc_class():  # the client lags and the turn is cancelled: the end is shown all the same
-        turn.client.update_now(turn.state.id, running.end(final))
+        turn.show_now(running.end(final))
         raise
 
 

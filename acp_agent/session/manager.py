@@ -31,7 +31,7 @@ class SessionManager:
         self._services = opening.services
         self._tasks = tasks
         self._sessions: dict[str, Session] = {}
-        self._ending: dict[str, Session] = {}
+        self._ending: dict[str, list[Session]] = {}
         self._closed: set[str] = set()
 
     def create(self, setup: Setup) -> Session:
@@ -60,30 +60,21 @@ class SessionManager:
         """The session if it is open, or being opened."""
         return self._sessions.get(session_id)
 
-    def reopen(self, session_id: str, setup: Callable[[], Awaitable[Setup]]) -> Session:
-        """The session for a load or a resume, which may bring another setup; `setup` checks and gives it."""
-        return self._sessions.get(session_id) or self._start(session_id, self._stored(session_id, setup))
+    def reopen(self, session_id: str, asked: Setup, setup: Callable[[], Awaitable[Setup]]) -> tuple[Session, bool]:
+        """The session for a load or a resume, and whether it is open just as `asked`; `setup` checks and gives that.
 
-    async def again(self, session: Session, setup: Setup) -> Session:
-        """An open session under this setup: the same one if nothing changes, else closed and opened anew.
-
-        Raises `RpcError` (-32602) while a turn runs in it, which would not survive that.
+        An open one that has another setup is ended and opened anew. Raises `RpcError` (-32602) if a turn would not
+        survive that.
         """
-        state = session.state
-        if state is None or not setup.changes(state):
-            return session
-        if session.busy:
-            text = "A turn runs in this session: cancel it, or wait for its end, before opening it in another way."
-            raise RpcError(INVALID_PARAMS, text, {"sessionId": session.id})
-        if self._sessions.get(session.id) is session:
-            del self._sessions[session.id]
-            session.end()
-            self._ending[session.id] = session
-
-        async def given() -> Setup:
-            return setup
-
-        return self.reopen(session.id, given)
+        session = self._sessions.get(session_id)
+        if session is not None and session.state is not None and asked.changes(session.state):
+            if session.busy:
+                raise other_setup(session_id, "A turn runs in it: cancel it, or wait for its end.")
+            self._end(session_id)
+            session = None
+        if session is not None:
+            return session, session.state is not None
+        return self._start(session_id, self._stored(session_id, setup)), False
 
     async def options(self, session_id: str | None, setup: Setup) -> SessionState:
         """The state that a session would begin with, or a stored one go on with, without opening anything."""
@@ -98,18 +89,13 @@ class SessionManager:
 
     def delete(self, session_id: str) -> Callable[[], Awaitable[None]]:
         """End a session and forget it for good; the result does what takes time. An unknown one is gone already."""
-        session = self._sessions.pop(session_id, None)
-        self._closed.add(session_id)
-        if session is not None:
-            session.end()
-            self._ending[session_id] = session
+        self._end(session_id)
+        self._closed.add(session_id)  # until it is gone: a prompt right behind must not open it again
 
         async def finish() -> None:
-            ending = self._ending.get(session_id)
-            if ending is not None:  # what it still writes must not come after
-                await ending.closed()
-                self._ending.pop(session_id, None)
+            await self._ended(session_id)  # what it still writes must not come after
             await self._services.store.delete(session_id)
+            self._closed.discard(session_id)
 
         return finish
 
@@ -118,18 +104,14 @@ class SessionManager:
 
         That may raise `RpcError` for a session that does not exist.
         """
-        session = self._sessions.pop(session_id, None)
+        session = self._end(session_id)
         was_closed = session_id in self._closed
         self._closed.add(session_id)
-        if session is not None:
-            session.end()
-            self._ending[session_id] = session
 
         async def finish() -> None:
             if session is not None:
                 await session.closed()
-                if self._ending.get(session_id) is session:
-                    del self._ending[session_id]
+                await self._ended(session_id)
             elif was_closed:
                 raise unknown_session(session_id)
             elif await self._services.store.read_head(session_id) is None:
@@ -145,19 +127,33 @@ class SessionManager:
 
     async def close_all(self) -> None:
         """Close every session, side by side."""
-        everyone = [*self._sessions.values(), *self._ending.values()]
+        everyone = [*self._sessions.values(), *(each for ending in self._ending.values() for each in ending)]
         for session in everyone:
             session.end()
         for session in everyone:
             await session.closed()
 
+    def _end(self, id: str) -> Session | None:
+        """End an open session and forget it at once; it stays among those whose end is waited for."""
+        session = self._sessions.pop(id, None)
+        if session is not None:
+            session.end()
+            self._ending.setdefault(id, []).append(session)
+        return session
+
+    async def _ended(self, id: str) -> None:
+        """Wait until those before are gone that had this id."""
+        for session in self._ending.get(id, [])[:]:
+            await session.closed()
+            rest = [each for each in self._ending.get(id, []) if each is not session]
+            if rest:
+                self._ending[id] = rest
+            else:
+                self._ending.pop(id, None)
+
     def _start(self, id: str, opening: Callable[[TaskGroup], Awaitable[SessionState]]) -> Session:
         async def opened(tasks: TaskGroup) -> SessionState:
-            before = self._ending.get(id)
-            if before is not None:  # its last turn is still being written down
-                await before.closed()
-                if self._ending.get(id) is before:
-                    del self._ending[id]
+            await self._ended(id)  # the last turn of the one before is still being written down
             try:
                 return await opening(tasks)
             except Exception as error:
@@ -220,6 +216,12 @@ def _moved(head: SessionHead, setup: Setup) -> SessionHead:
         raise RpcError(INVALID_PARAMS, text, {"expected": {"cwd": str(head.cwd)}})
     prompt = setup.prompt.json() if setup.prompt else head.system_prompt
     return replace(head, cwd=setup.roots[0], roots=setup.roots, system_prompt=prompt)
+
+
+def other_setup(session_id: str, why: str) -> RpcError:
+    """-32602: the session is open with other directories, servers or another system prompt."""
+    text = f"This session cannot be opened in another way now. {why}"
+    return RpcError(INVALID_PARAMS, text, {"sessionId": session_id[:1000]})
 
 
 def unknown_session(session_id: str) -> RpcError:

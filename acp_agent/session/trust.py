@@ -39,7 +39,6 @@ async def ask_for_trust(turn: Turn) -> None:
     waiting = state.mcp.waiting_for_trust()
     if not waiting or state.trust_asked:
         return
-    state.trust_asked = True
     question = _Question(turn, waiting)
     await turn.show(ToolCallStart(**question.fields, status="pending"))
     answer = None
@@ -47,6 +46,7 @@ async def ask_for_trust(turn: Turn) -> None:
         update = ToolCallUpdate(**question.fields, status="pending")
         choice = await turn.client.request_permission(state.id, update, _options())
         answer = choice.option_id
+        state.trust_asked = True  # a question that was cancelled is asked again
     finally:
         await question.end(answer)
     if answer in ("allow_once", "allow_always"):
@@ -124,4 +124,4 @@ class _Question:
         )
         await turn.keep(final)
         fields = {**self.fields, "content": content}
-        turn.client.update_now(turn.state.id, ToolCallProgress(**fields, status=final.status))
+        turn.show_now(ToolCallProgress(**fields, status=final.status))

@@ -50,6 +50,7 @@ async def run_turn(
     turn = Turn(state.services.new_id("turn"), state, client, client.workspace(state.id, state.workspace), trace or {})
     invoked = invocation(state, blocks)
     before = state.record_tail, len(state.history)
+    state.turn = turn
     try:
         command = None if invoked is None else await _command(state, invoked)
         if invoked is not None and (command is None or command.prompt is None):
@@ -82,6 +83,7 @@ async def run_turn(
         raise
     finally:
         await leave(turn)
+        state.turn = None
     if reason == "refusal":
         await _take_back(turn, *before)
     turn.log("turn.ended", stop_reason=reason, updates=dict(turn.shown))

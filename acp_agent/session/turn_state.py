@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
 from acp_agent.llm.messages import AssistantMessage, Text
-from acp_agent.schema import AgentMessageChunk, SessionUpdate, TextContent
+from acp_agent.schema import (
+    AgentMessageChunk,
+    SessionUpdate,
+    TextContent,
+    ToolCallProgress,
+    ToolCallStart,
+    ToolCallUpdate,
+)
 from acp_agent.session.client import Client
 from acp_agent.session.record import events
 from acp_agent.session.record.store import StoreError
@@ -23,7 +30,9 @@ class Turn:
 
     `trace` is the W3C trace context of its prompt, for servers that its calls ask.
     `step` counts the model calls, from 1; `repeated` is the last tool call and how often it was made in a row;
-    `in_text` says that the last thing shown was text of the model's; `shown` counts updates, by kind.
+    `in_text` says that the last thing shown was text of the model's; `shown` counts updates, by kind. For a client that
+    comes in the middle: `answer` is the id of the last answer and what gives the updates that showed it so far, and
+    `open_calls` are the calls that were shown and have no end yet, as they were last shown.
     """
 
     id: str
@@ -35,11 +44,26 @@ class Turn:
     in_text: bool = False
     repeated: tuple[str, int] = ("", 0)
     shown: Counter[str] = field(default_factory=Counter)
+    answer: tuple[str, Callable[[], Iterator[SessionUpdate]]] | None = None
+    open_calls: dict[str, ToolCallUpdate] = field(default_factory=dict)
 
     async def show(self, update: SessionUpdate) -> None:
         """Show an update to the client, in order."""
-        self.shown[update.session_update] += 1
         await self.client.update(self.state.id, update)
+        self._note(update)
+
+    def show_now(self, update: SessionUpdate) -> None:
+        """Show an update without waiting for the client, on the way out."""
+        self.client.update_now(self.state.id, update)
+        self._note(update)
+
+    def _note(self, update: SessionUpdate) -> None:
+        self.shown[update.session_update] += 1
+        if isinstance(update, ToolCallStart | ToolCallProgress):
+            if update.status in ("completed", "failed"):
+                self.open_calls.pop(update.tool_call_id, None)
+            else:
+                self.open_calls[update.tool_call_id] = update
 
     async def say(self, text: str) -> None:
         """Say a sentence of our own: shown and replayed, never sent to a model."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from acp_agent.llm.scripted import Scripted
 from tests.harness import Message, RawClient, Rig, call, tools
+from tests.session.unit import NoteTool
 
 pytestmark = pytest.mark.anyio
 
@@ -355,3 +357,119 @@ async def test_strict_clients_hear_of_stable_capabilities_only(rig: Rig) -> None
         told = (await client.call("initialize", info))["agentCapabilities"]["sessionCapabilities"]
         assert not {"title", "status", "options"} & set(told)
         assert {"list", "resume", "close", "delete", "additionalDirectories"} <= set(told)
+
+
+async def test_of_two_loads_at_once_the_second_is_refused_rather_than_half_done(rig: Rig, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        one = await client.begin("session/load", setup(rig, sessionId=session, additionalDirectories=[str(first)]))
+        two = await client.begin("session/load", setup(rig, sessionId=session, additionalDirectories=[str(second)]))
+        assert "result" in await client.response(one)
+        assert (await client.response(two))["error"]["code"] == -32602
+        assert (await client.call("session/list", {}))["sessions"][0]["additionalDirectories"] == [str(first)]
+
+
+async def test_a_prompt_right_behind_a_load_runs_under_what_the_load_brings(rig: Rig, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    rig.provider = provider = Scripted([{"text": "Hi."}])
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        load = await client.begin("session/load", setup(rig, sessionId=session, additionalDirectories=[str(other)]))
+        prompt = await client.begin("session/prompt", client.text_prompt(session))
+        assert "result" in await client.response(load)
+        assert (await client.response(prompt))["result"] == {"stopReason": "end_turn"}
+        assert f"Additional directory: {other}" in provider.requests[0].system
+
+
+async def test_a_load_of_a_session_that_is_closed_meanwhile_fails_and_tells_nothing_behind(rig: Rig) -> None:
+    async with rig.client("Hi.") as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        await client.prompt(session)
+        load = await client.begin("session/load", setup(rig, sessionId=session))
+        assert await client.call("session/close", {"sessionId": session}) == {}
+        assert (await client.response(load))["error"]["code"] == -32002
+        await client.call("session/list", {})
+        assert kinds_after(client, load) == []
+
+
+@pytest.mark.parametrize("method", ["session/load", "session/resume"])
+async def test_first_values_of_options_hold_for_an_open_session_too(rig: Rig, method: str) -> None:
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        again = await client.call(method, setup(rig, sessionId=session, configOptions={"mode": "plan"}))
+        assert again["modes"]["currentModeId"] == "plan"
+        error = await client.error(method, setup(rig, sessionId=session, configOptions={"mode": "no such"}))
+        assert error["code"] == -32602
+
+
+async def test_a_load_in_mid_answer_shows_what_was_streamed_so_far(rig: Rig) -> None:
+    gate = anyio.Event()
+    seen: list[None] = []
+
+    async def hold() -> None:
+        seen.append(None)
+        if len(seen) == 4:
+            await gate.wait()
+
+    rig.provider = Scripted([{"thinking": "hm ", "text": "alpha beta gamma delta"}], gate=hold)
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        prompt = await client.begin("session/prompt", client.text_prompt(session, "go on"))
+        await client.until(lambda: client.said() == "alpha beta ")
+        client.lines.clear()
+        await client.call("session/load", setup(rig, sessionId=session))
+        gate.set()
+        assert (await client.response(prompt))["result"] == {"stopReason": "end_turn"}
+        chunks = client.updates("user_message_chunk", "agent_thought_chunk", "agent_message_chunk")
+        assert [each["content"]["text"] for each in chunks][:2] == ["go on", "hm "]
+        assert "".join(each["content"]["text"] for each in chunks[2:]) == "alpha beta gamma delta"
+        assert len({each["messageId"] for each in chunks[2:]}) == 1
+
+
+async def test_a_load_while_a_call_runs_shows_the_call(rig: Rig) -> None:
+    release = anyio.Event()
+
+    async def wait(_text: str) -> str:
+        await release.wait()
+        return "noted"
+
+    note = NoteTool(wait)
+    rig.tools = (note,)
+    rig.config = {"permission": "allow"}
+    async with rig.client(tools(call("note", text="a")), "Done.") as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+        prompt = await client.begin("session/prompt", client.text_prompt(session))
+        await client.until(lambda: bool(note.running))
+        client.lines.clear()
+        await client.call("session/load", setup(rig, sessionId=session))
+        release.set()
+        await client.response(prompt)
+        states = [(each["sessionUpdate"], each["status"]) for each in client.updates("tool_call", "tool_call_update")]
+        assert states == [("tool_call", "in_progress"), ("tool_call_update", "completed")]
+
+
+async def test_a_session_that_another_process_deleted_is_not_found(rig: Rig) -> None:
+    async with rig.client("Hi.") as client, rig.client() as other:
+        await client.initialize()
+        await other.initialize()
+        session = await client.new(rig.cwd)
+        await other.call("session/delete", {"sessionId": session})
+        for method, more in (
+            ("session/prompt", {"prompt": text("x")}),
+            ("session/set_mode", {"modeId": "plan"}),
+            ("session/set_title", {"title": "x"}),
+            ("session/load", setup(rig)),
+            ("session/resume", setup(rig)),
+        ):
+            error = await client.error(method, {"sessionId": session, **more})
+            assert (error["code"], error["data"]) == (-32002, {"sessionId": session}), method

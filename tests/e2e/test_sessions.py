@@ -70,7 +70,7 @@ def test_closing_a_session_cancels_its_prompts_and_ends_its_processes(
     session = agent.new(project)
     prompt, queued = agent.ask(session), agent.ask(session)
     agent.see_text(session, "In the background.")
-    assert len(agent.offspring("sleep")) == 1
+    assert len(agent.offspring()) == 1, "the sleep, or what is about to become it"
 
     assert agent.call("session/close", {"sessionId": session}) == {}
 

@@ -138,6 +138,9 @@ async def test_a_cancelled_question_ends_its_call_and_starts_nothing(rig: Rig) -
         await client.notify("session/cancel", {"sessionId": session})
         assert (await client.response(prompt))["result"] == {"stopReason": "cancelled"}
         assert client.updates("tool_call_update")[-1]["status"] == "failed"
+        asked = answered(client, "reject_once")
+        await client.prompt(session, "again")
+        assert len(asked) == 1, "a cancellation is no answer"
 
 
 async def test_a_server_of_the_persons_own_configuration_is_not_asked_about(rig: Rig) -> None:

@@ -18,7 +18,7 @@ from anyio import to_thread
 
 from acp_agent.llm.messages import AssistantMessage
 from acp_agent.rpc.messages import whole
-from acp_agent.session.record.store import Draft, SessionHead, StoredSession, StoreError
+from acp_agent.session.record.store import Draft, SessionGone, SessionHead, StoredSession, StoreError
 
 if TYPE_CHECKING:
     from acp_agent.session.record.events import Event
@@ -124,6 +124,8 @@ class SqliteStore:
         now = self._clock()
 
         def write(database: sqlite3.Connection) -> str | None:
+            if not _exists(database, session):
+                raise SessionGone(session)
             seq, parent = _last_event(database, session)
             for id, _, text in rows:
                 seq += 1
@@ -271,6 +273,10 @@ def _head(row: Sequence[Any]) -> SessionHead:
 
     id, cwd, roots, *more = row
     return SessionHead(id, Path(cwd), tuple(Path(root) for root in json.loads(roots)), *more)
+
+
+def _exists(database: sqlite3.Connection, session: str) -> bool:
+    return database.execute("SELECT 1 FROM session WHERE id = ?", (session,)).fetchone() is not None
 
 
 def _last_event(database: sqlite3.Connection, session: str) -> tuple[int, str | None]:

@@ -22,6 +22,14 @@ class StoreError(Exception):
     """The store could not be read or written; the message says why and where."""
 
 
+class SessionGone(StoreError):
+    """The session was deleted, by another process maybe; `session` is its id."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__("This session was deleted meanwhile, by another program maybe. Begin a new one.")
+        self.session = session
+
+
 @dataclass(frozen=True, slots=True)
 class SessionHead:
     """What is known of a session without its events. `updated` and `created` are seconds since 1970.
