@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from typing import Any
 from agent_process import AgentProcess
 
 RUNS = 15
+
+NO_SDK = {"model": "scripted/x", "provider": {"scripted": {"options": {"script": "none"}}}}
+"""A configuration whose model needs no SDK, so that none is loaded in the background."""
 
 FLOOR = """
 import anyio
@@ -114,8 +118,7 @@ def fill_store(home: Path, sessions: int) -> None:
 def memory() -> None:
     """Resident memory before an SDK is loaded, with each SDK warm, and the growth over a turn of 20 tools."""
     with model_server() as port, scratch() as home:
-        bare = {"model": "scripted/x", "provider": {"scripted": {"options": {"script": "none"}}}}
-        with AgentProcess(home, bare) as agent:
+        with AgentProcess(home, NO_SDK) as agent:
             agent.open()
             print(f"resident, no SDK loaded: {agent.resident():.0f} MiB (budget 60)")
         with AgentProcess(home, config(port)) as agent:
@@ -140,6 +143,55 @@ def wait_until_quiet(agent: AgentProcess) -> None:
         if now != last:
             last, since = now, time.monotonic()
         time.sleep(0.05)
+
+
+def mcp() -> None:
+    """`session/new` with four MCP servers that never work, against one without: the first of a process, and later ones.
+
+    The second to fifth follow at once, the sixth comes a quarter of a second later, while the servers' SDK loads, and
+    the last once it is loaded.
+    """
+    rows = {
+        "fresh process": range(1),
+        "second to fifth session": range(1, 5),
+        "sixth": range(5, 6),
+        "last": range(6, 7),
+    }
+    took: dict[bool, list[list[float]]] = {False: [], True: []}
+    with scratch() as home, closed_port() as url:
+        for _ in range(RUNS // 2):
+            for broken, runs in took.items():
+                with AgentProcess(home, NO_SDK) as agent:
+                    agent.call("initialize", {"protocolVersion": 1})
+                    servers = broken_servers(url) if broken else []
+                    runs.append([])
+                    for number in range(7):
+                        time.sleep({5: 0.25, 6: 2.0}.get(number, 0.0))
+                        begun = time.monotonic() if number else agent.started
+                        agent.call("session/new", {"cwd": str(agent.cwd), "mcpServers": servers})
+                        runs[-1].append(time.monotonic() - begun)
+    print("session/new without and with four broken MCP servers (budget 2 x)")
+    for label, numbers in rows.items():
+        without, four = (
+            statistics.median(run[number] for run in took[broken] for number in numbers) * 1000
+            for broken in (False, True)
+        )
+        print(f"  {label}: {without:.1f} -> {four:.1f} ms = {four / without:.2f} x")
+
+
+@contextmanager
+def closed_port() -> Iterator[str]:
+    """An address at which nothing answers."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{closed.getsockname()[1]}/mcp"
+
+
+def broken_servers(url: str) -> list[dict[str, Any]]:
+    """One sleeps for ever, one ends, one writes HTML, and of one the port is closed."""
+    lines = {"asleep": "exec sleep 600", "dead": "exit 1", "html": "echo '<!doctype html>'; exec sleep 600"}
+    local = [{"name": name, "command": "/bin/sh", "args": ["-c", line], "env": []} for name, line in lines.items()]
+    return [*local, {"type": "http", "name": "closed", "url": url, "headers": []}]
 
 
 def latency() -> None:
@@ -240,6 +292,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "fsync": fsync,
     "startup": startup,
     "memory": memory,
+    "mcp": mcp,
     "latency": latency,
     "tool_turns": tool_turns,
     "many_sessions": many_sessions,

@@ -20,9 +20,11 @@ from acp_agent.schema import (
     ToolContent,
 )
 from acp_agent.tools.shown_output import TERMINAL
-from acp_agent.tools.truncate import unfenced
+from acp_agent.tools.truncate import clip_bytes, unfenced
 
 _Call = ToolCallStart | ToolCallProgress
+
+_PIECE_BYTES = 32 * 1024
 
 
 class CommandOutput:
@@ -52,7 +54,9 @@ class CommandOutput:
         if isinstance(update, ToolCallStart) and not ended:
             return (_announced(update) if self._terminals and update.kind == "execute" else plain,)
         if terminal is not None and ended and isinstance(update, ToolCallProgress):
-            return (_closed(plain, mark) if terminal == update.tool_call_id else _in_client(plain, terminal),)
+            if terminal != update.tool_call_id:
+                return (_in_client(plain, terminal),)
+            return _in_pieces(_closed(plain, mark))
         if mark is None:
             return (plain,)
         if not self._terminals:
@@ -62,7 +66,7 @@ class CommandOutput:
         if terminal is None:
             self._shown[key] = update.tool_call_id
             return (_opened(plain, mark),)
-        return (_more(plain, mark),)
+        return _in_pieces(_more(plain, mark))
 
 
 def _without_mark(update: _Call) -> tuple[dict[str, Any] | None, _Call]:
@@ -155,6 +159,31 @@ def _with(update: _Call, *, cwd: str | None = None, data: str = "", ending: Mapp
         meta["terminal_exit"] = {"terminal_id": _id(update), **codes}
     content: list[ToolCallContent] = [TerminalContent(terminal_id=_id(update))]
     return update.model_copy(update={"content": content, "meta": meta or None})
+
+
+def _in_pieces(update: _Call) -> Sequence[_Call]:
+    """The update; where its output is long, behind others that bring the output up to its last piece."""
+    meta = update.meta or {}
+    data = meta.get("terminal_output", {}).get("data", "")
+    pieces = []
+    while data:
+        pieces.append(clip_bytes(data[:_PIECE_BYTES], _PIECE_BYTES))
+        data = data[len(pieces[-1]) :]
+    if len(pieces) < 2:
+        return (update,)
+    outputs = [{"terminal_output": {"terminal_id": _id(update), "data": piece}} for piece in pieces]
+    earlier = [
+        ToolCallProgress(
+            tool_call_id=update.tool_call_id,
+            title=update.title,
+            name=update.name,
+            kind=update.kind,
+            status="in_progress",
+            meta=output,
+        )
+        for output in outputs[:-1]
+    ]
+    return (*earlier, update.model_copy(update={"meta": {**meta, **outputs[-1]}}))
 
 
 def _in_client(update: _Call, terminal: str) -> _Call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from acp_agent.client.bounds import bounded, bounded_tool_call
@@ -42,17 +42,21 @@ class ConnectedClient:
 
     async def update(self, session_id: str, update: SessionUpdate) -> None:
         """See `Client`."""
-        for wire, size in self._wires(session_id, update):
-            await self._connection.notify("session/update", {"sessionId": session_id, "update": wire}, size)
+        waits = True
+        for each in self._output.project(session_id, update):
+            for wire, size in bounded(each):
+                params = {"sessionId": session_id, "update": wire}
+                if waits:
+                    await self._connection.notify("session/update", params, size)
+                else:
+                    self._connection.notify_now("session/update", params, size)
+            waits = False  # output in pieces is sent whole or not at all: whoever is cancelled meanwhile sends it again
 
     def update_now(self, session_id: str, update: SessionUpdate) -> None:
         """See `Client`."""
-        for wire, size in self._wires(session_id, update):
-            self._connection.notify_now("session/update", {"sessionId": session_id, "update": wire}, size)
-
-    def _wires(self, session_id: str, update: SessionUpdate) -> Iterator[tuple[dict[str, Any], int]]:
         for each in self._output.project(session_id, update):
-            yield from bounded(each)
+            for wire, size in bounded(each):
+                self._connection.notify_now("session/update", {"sessionId": session_id, "update": wire}, size)
 
     async def notice(self, session_id: str, title: str, description: str) -> bool:
         """See `Client`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import anyio
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from acp_agent.client.shell_script import ShellScript
 from acp_agent.log import Log
+from acp_agent.rpc.connection import Undo
 from acp_agent.rpc.messages import RpcError
 from acp_agent.schema import (
     CreateTerminalRequest,
@@ -46,8 +47,11 @@ _FOR_NO_TERMINAL = frozenset({"TERM", "NO_COLOR"})
 class Asks(Protocol):
     """Whatever carries a request to the client, such as a connection."""
 
-    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
-        """The client's result. Raises `RpcError`; when the caller is cancelled, the client is told."""
+    async def request(self, method: str, params: dict[str, Any], size: int = 256, undo: Undo | None = None) -> Any:
+        """The client's result. Raises `RpcError`; when the caller is cancelled, the client is told.
+
+        A result that comes after that is taken back with the requests of `undo`.
+        """
 
 
 class NotStarted(Exception):
@@ -96,7 +100,8 @@ class ClientTerminals:
     async def _create(self, command: Command, script: ShellScript) -> str:
         """The id of a new terminal. Raises `RpcError`, `ValidationError` or `TimeoutError` where there is none.
 
-        Cancelled meanwhile, it waits a moment longer for the answer, since the terminal in it must be released.
+        Cancelled meanwhile, it waits a moment longer for the answer, since the terminal in it must be released. What
+        comes later still is released by the connection, when nobody waits any more.
         """
         scope = anyio.CancelScope(shield=True, deadline=anyio.current_time() + CREATE_SECONDS)
         answered = anyio.Event()
@@ -138,8 +143,17 @@ class ClientTerminals:
             cwd=str(command.cwd),
             output_byte_limit=_OUTPUT_BYTES,
         )
-        answer = await self._client.request("terminal/create", request.wire(), 1024)
+        answer = await self._client.request("terminal/create", request.wire(), 1024, self._unwanted)
         return CreateTerminalResponse.parse(answer).terminal_id
+
+    def _unwanted(self, answer: Any) -> Sequence[tuple[str, dict[str, Any]]]:
+        """What gives a terminal back that was made too late."""
+        try:
+            terminal = CreateTerminalResponse.parse(answer).terminal_id
+        except ValidationError:
+            return ()
+        self._log("terminal.late", level="WARN", session=self._session_id)
+        return [(method, self._params(terminal)) for method in ("terminal/kill", "terminal/release")]
 
     async def _not_created(self, error: Exception, script: ShellScript) -> Exception:
         """What to raise where there is no terminal."""

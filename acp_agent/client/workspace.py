@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import anyio
 
 from acp_agent.client.saved import SAVE_WAITS, Form, Write, as_on_disk, difference, outcome
-from acp_agent.client.terminals import ClientTerminals, NotStarted
+from acp_agent.client.terminals import Asks, ClientTerminals, NotStarted
 from acp_agent.log import Log
 from acp_agent.rpc.messages import METHOD_NOT_FOUND, RpcError
 from acp_agent.schema import ClientCapabilities, ReadTextFileRequest, WriteTextFileRequest
@@ -21,13 +20,6 @@ from acp_agent.tools.workspace import Command, CommandResult, OnOutput, Output, 
 CLIENT_SECONDS = 30.0
 
 _LARGEST = 128 * 1024 * 1024
-
-
-class Asks(Protocol):
-    """Whatever carries a request to the client, such as a connection."""
-
-    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
-        """The client's result. Raises `RpcError`."""
 
 
 class ClientWorkspace:

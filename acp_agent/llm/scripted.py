@@ -95,10 +95,11 @@ def read_script(path: Path) -> list[ScriptedStep]:
 
 
 class Scripted:
-    """A `Provider` that answers each request with the next step and keeps the requests.
+    """A `Provider` that answers each request with the next step.
 
-    `steps` is a list or a JSON file, read at the first request. `gate`, if given, is awaited before each delta.
-    `append` adds steps; a request that finds none fails.
+    `steps` is a list or a JSON file, read at the first request. With a list the `requests` are kept, for a test to look
+    at; whoever names a file in a configuration has no use for them, and they would keep every session alive. `gate`, if
+    given, is awaited before each delta. `append` adds steps; a request that finds none fails.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Scripted:
     ) -> None:
         self.name = name
         self.requests: list[ModelRequest] = []
+        self._keeps_requests = not isinstance(steps, Path)
         self._file = steps if isinstance(steps, Path) else None
         self._steps = [] if isinstance(steps, Path) else script(steps)
         self._gate = gate
@@ -133,7 +135,8 @@ class Scripted:
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelStream]:
         """Play the next step. Raises `ProviderError` if there is none."""
-        self.requests.append(request)
+        if self._keeps_requests:
+            self.requests.append(request)
         async with self._reading:  # requests of two sessions may come at once
             if self._file is not None:
                 path, self._file = self._file, None

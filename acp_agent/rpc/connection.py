@@ -6,7 +6,7 @@ returns runs in a task. So whatever a handler claims before its first await is c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -37,7 +37,12 @@ CANCEL_REQUEST = "$/cancel_request"
 MAX_UNANSWERED = 1000
 MAX_UNANSWERED_BYTES = 32 * 1024 * 1024
 
+MAX_LATE = 1000
+
 _FLUSH_SECONDS = 0.3
+
+Undo: TypeAlias = Callable[[Any], Iterable[tuple[str, dict[str, Any]]]]
+"""The requests (method and params) that take back what a result stands for. It does not wait, and raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class Connection:
         self._outbox = Outbox(merge)
         self._running: dict[_Key, _Running] = {}
         self._answers: dict[str, _Answer] = {}
+        self._late: dict[str, Undo] = {}
         self._request_count = 0
         self._unanswered = 0
         self._running_bytes = 0
@@ -139,18 +145,22 @@ class Connection:
         """Send a notification without waiting: for what must be said while something is being cancelled."""
         self._outbox.put({"jsonrpc": "2.0", "method": method, "params": params}, size)
 
-    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
+    async def request(self, method: str, params: dict[str, Any], size: int = 256, undo: Undo | None = None) -> Any:
         """Ask the peer; gives its result. Raises `RpcError` for its error.
 
-        When the caller is cancelled, the peer is told with `$/cancel_request` and a late answer is ignored.
+        When the caller is cancelled, the peer is told with `$/cancel_request`. An answer that comes after that is
+        ignored, or, with `undo`, taken back: the requests for it are sent, and nobody waits for their answers.
         """
         await self._outbox.room()
-        self._request_count += 1
-        id = f"agent-{self._request_count}"
+        id = self._next_id()
         answer = self._answers[id] = _Answer()
         self._outbox.put({"jsonrpc": "2.0", "id": id, "method": method, "params": params}, size)
         try:
             await answer.arrived.wait()
+        except anyio.get_cancelled_exc_class():
+            if undo is not None:
+                self._give_up(id, answer.response, undo)
+            raise
         finally:
             del self._answers[id]
             if answer.response is None:
@@ -160,6 +170,34 @@ class Connection:
         if response.error is not None:
             raise _peer_error(response.error)
         return response.result
+
+    def _next_id(self) -> str:
+        self._request_count += 1
+        return f"agent-{self._request_count}"
+
+    def _give_up(self, id: str, response: Response | None, undo: Undo) -> None:
+        """Take the answer back, if it came in the very moment of the cancellation, or else when it comes."""
+        if response is not None:
+            self._take_back(response, undo)
+            return
+        if len(self._late) >= MAX_LATE:  # a peer that answered none of so many: the oldest is given up
+            del self._late[next(iter(self._late))]
+        self._late[id] = undo
+
+    def _take_back(self, response: Response, undo: Undo) -> None:
+        if response.error is None:
+            for method, params in undo(response.result):
+                self._outbox.put({"jsonrpc": "2.0", "id": self._next_id(), "method": method, "params": params}, 256)
+
+    def _take_answer(self, response: Response) -> None:
+        if not isinstance(response.id, str):
+            return
+        answer = self._answers.get(response.id)
+        if answer is not None and answer.response is None:
+            answer.response = response
+            answer.arrived.set()
+        elif undo := self._late.pop(response.id, None):
+            self._take_back(response, undo)
 
     async def _read(self, serving: TaskGroup) -> None:
         while True:
@@ -176,10 +214,7 @@ class Connection:
                 case Notification(method, params):
                     self._take_notification(method, params)
                 case Response() as response:
-                    answer = self._answers.get(response.id) if isinstance(response.id, str) else None
-                    if answer is not None and answer.response is None:
-                        answer.response = response
-                        answer.arrived.set()
+                    self._take_answer(response)
                 case Invalid(id, error):
                     self._refuse(id, error)
 

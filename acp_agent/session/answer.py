@@ -98,7 +98,7 @@ async def _stream(turn: Turn, info: ModelInfo, request: ModelRequest, shown: _Sh
     try:
         provider = turn.state.models.provider(info.ref)
         async with provider.stream(request) as stream:
-            turn.answer = shown.message_id, shown.again
+            turn.showing.answer = shown.message_id, shown.again
             with _draft(turn, shown, stream):
                 async for event in stream:
                     if isinstance(event, Completed):

@@ -21,7 +21,7 @@ async def show_conversation(state: SessionState, client: Client) -> None:
         if not record or record[-1][0] == state.record_tail:
             break  # else something was written while this was read
     found = [event for _, event in record]
-    if state.turn is None:
+    if state.showing is None:
         for update in replay(found):
             await client.update(state.id, update)
         return
@@ -31,13 +31,13 @@ async def show_conversation(state: SessionState, client: Client) -> None:
 
 def _live(state: SessionState, record: Sequence[events.Event]) -> Iterator[SessionUpdate]:
     """What the turn has shown of an answer and of calls that the record does not have yet."""
-    turn = state.turn
-    if turn is None:
+    showing = state.showing
+    if showing is None:
         return
-    if turn.answer is not None and turn.answer[0] not in _ids(record):
-        yield from turn.answer[1]()
+    if showing.answer is not None and showing.answer[0] not in _ids(record):
+        yield from showing.answer[1]()
     ended = {event.call_id for event in record if isinstance(event, events.ToolCallFinal)}
-    for id, shown in turn.open_calls.items():
+    for id, shown in showing.open_calls.items():
         if id not in ended:
             fields = {name: getattr(shown, name) for name in ToolCallStart.model_fields if name != "session_update"}
             yield ToolCallStart(**{name: value for name, value in fields.items() if value is not None})

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from acp_agent.schema import ContentBlock
+from acp_agent.schema import ContentBlock, TextContent
 from acp_agent.session.prompt.typed_text import attachment_name, typed_text
 from acp_agent.session.title_text import beginning, clean_title
 
@@ -22,11 +22,12 @@ _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,2000}\)")
 _ADDRESS = re.compile(r"https?://(?:www\.)?([^\s/?#<>]{1,200})([^\s?#<>)\]]{0,2000})[^\s<>)\]]*", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@])@(?=[^\s@]{0,500}[./\\])([^\s@,;()]{1,500})")
+_LEADS_ON = re.compile(r"[^\s.!?…。！？｡؟۔।][ \t]+$")  # as clients cut a text where a file is mentioned
 _EMPHASIS = re.compile(r"`+|\*\*|(?<!\w)__|__(?!\w)")
 # A full stop ends a sentence unless a small letter follows (an abbreviation, a file's name).
 _END = re.compile(r"[.!?…]+(?=\s+[^\sa-z])|[。！？｡]+|[؟۔।]+(?=\s)")
 _GREETING = re.compile(
-    r"^(?:hi|hello|hey|ok|okay)(?: there)?(?:\s*[,.!:]+\s*|\s*$|\s+(?=(?:can|could|would|will|please|i|i'd)\b))",
+    r"^(?:hi|hello|hey|ok|okay)(?: there)?(?:\s*[,.!?:]+\s*|\s*$|\s+(?=(?:can|could|would|will|please|i|i'd)\b))",
     re.IGNORECASE,
 )
 _POLITE = re.compile(r"(?:please|kindly)(?:\s*,\s*|\s+)", re.IGNORECASE)
@@ -36,11 +37,30 @@ _WISH = re.compile(r"i(?: want| need|'d like|’d like| would like) you to ", re
 
 def made_title(blocks: Sequence[ContentBlock]) -> str:
     """A title of at most `LONGEST` characters out of a prompt; empty if there is nothing to make one of."""
-    text = typed_text(blocks)[:_READ]
+    shared = [block for block in blocks if _for_both(block)]
+    text = typed_text(_said(shared))[:_READ]
     made = _first_request(_prose(text)) or _first_request(text.splitlines())
     if not made:
-        made = next((name for block in blocks if (name := clean_title(attachment_name(block)))), "")
+        made = next((name for block in shared if (name := clean_title(attachment_name(block)))), "")
     return _shortened(made)
+
+
+def _for_both(block: ContentBlock) -> bool:
+    """Whether a block is neither for the person alone nor for the model alone."""
+    audience = block.annotations.audience if block.annotations is not None else None
+    return not audience or {"user", "assistant"} <= set(audience)
+
+
+def _said(blocks: Sequence[ContentBlock]) -> list[ContentBlock]:
+    """The text, and of the attachments those that are words of it: text follows, or just led to it."""
+    last = max((index for index, block in enumerate(blocks) if _text(block).strip()), default=-1)
+    if last < 0:
+        return []
+    return list(blocks[: last + (2 if _LEADS_ON.search(_text(blocks[last])) else 1)])
+
+
+def _text(block: ContentBlock) -> str:
+    return block.text if isinstance(block, TextContent) else ""
 
 
 def _prose(text: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ from acp_agent.tools.local import LocalWorkspace
 from acp_agent.tools.mcp.connection import JoinedFor
 from acp_agent.tools.mcp.pool import McpPool
 from acp_agent.tools.mcp.servers import McpServers
-from acp_agent.tools.mcp.spec import servers_of
+from acp_agent.tools.mcp.spec import ServerSpec, servers_of
 from acp_agent.tools.process_table import ProcessTable
 
 
@@ -83,6 +83,7 @@ class Opening:
         self.processes.add(table)
         variables = ALL_KEY_VARIABLES | {name for each in settings for name in each.env} | loaded.variables
         environment = child_environment(self.environ, variables, loaded.secrets | keys)
+        specs, crowded = servers_of(mcp_servers, loaded)
         state = SessionState(
             head=head,
             services=self.services,
@@ -91,23 +92,16 @@ class Opening:
             workspace=LocalWorkspace(head.roots, table, environment, in_client_terminal=_wants_client_terminal(loaded)),
             tasks=tasks,
             mcp_servers=mcp_servers,
-            mcp=self._servers(head, mcp_servers, loaded, environment),
+            mcp=self._servers(head, specs, environment),
             policy=Policy(),
-            notes=[str(each) for each in (*loaded.diagnostics, *provider_notes(loaded, self.environ))],
+            notes=[str(each) for each in (*loaded.diagnostics, *provider_notes(loaded, self.environ), *crowded)],
         )
         state.set_mode(_first_mode(state))
         _choose_model(state)
         return state
 
-    def _servers(
-        self,
-        head: SessionHead,
-        mcp_servers: Sequence[McpServer],
-        loaded: LoadedConfig,
-        environment: Mapping[str, str],
-    ) -> McpServers:
+    def _servers(self, head: SessionHead, specs: Sequence[ServerSpec], environment: Mapping[str, str]) -> McpServers:
         """The servers of the client and of the configuration, none of them joined yet."""
-        specs = servers_of(mcp_servers, loaded)
         self.services.log.mask(value for spec in specs for _, value in (*spec.headers, *spec.environment))
         return McpServers(specs, JoinedFor(head.roots, environment), self.pool, self.services.tools)
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,12 +22,10 @@ from acp_agent.session.client import Client
 from acp_agent.session.permissions import PLAN_RULES, Policy, rules
 from acp_agent.session.record import events
 from acp_agent.session.record.store import SessionHead, SessionStore
+from acp_agent.session.showing import Showing
 from acp_agent.tools.base import Tool
 from acp_agent.tools.mcp.servers import McpServers, no_servers
 from acp_agent.tools.workspace import Workspace
-
-if TYPE_CHECKING:
-    from acp_agent.session.turn_state import Turn
 
 DEFAULT_STEPS = 200
 
@@ -52,10 +50,10 @@ class Services:
 class SessionState:
     """A session that is open. `history` is what the next model call sends; `notes` are told with the next prompt.
 
-    `clients` are those that know the session's id: they are told of changes, also between turns. `turn` is the one that
-    runs; `steered` are messages for it, which it takes while it is `steerable`. `used` is what the last request left in
-    the window: tokens and window; `cost` is the sum of all requests in US dollars, where prices are known. `specs` are
-    tools, with what the model was last told of each.
+    `clients` are those that know the session's id: they are told of changes, also between turns. `showing` is what the
+    running turn has shown, if one runs; `steered` are messages for it, taken while `steerable`. `used` is what the
+    last request left in the window: tokens and window; `cost` is the sum of all requests in US dollars, where prices
+    are known. `specs` are tools, with what the model was last told of each.
     """
 
     head: SessionHead
@@ -78,7 +76,7 @@ class SessionState:
     clients: list[Client] = field(default_factory=list)
     steered: deque[Sequence[ContentBlock]] = field(default_factory=deque)
     steerable: bool = False
-    turn: Turn | None = None
+    showing: Showing | None = None
     trust_asked: bool = False
     used: tuple[int, int] | None = None
     cost: float | None = None

@@ -48,24 +48,15 @@ async def run_turn(
     state.attach(client)
     await join_servers(state)
     turn = Turn(state.services.new_id("turn"), state, client, client.workspace(state.id, state.workspace), trace or {})
-    invoked = invocation(state, blocks)
     before = state.record_tail, len(state.history)
-    state.turn = turn
+    state.showing = turn.showing
     try:
-        command = None if invoked is None else await _command(state, invoked)
-        if invoked is not None and (command is None or command.prompt is None):
-            return await _answer_command(turn, blocks, invoked, command)
-        state.steerable = True
-        if invoked is None or command is None or command.prompt is None:
-            await _accept(turn, blocks, blocks)
-        else:
-            sent = await _prompted(turn, blocks, invoked, command.prompt)
-            if sent is None:
-                return "end_turn"
-            await _accept(turn, blocks, sent)
+        done = await _begin(turn, blocks)
+        if done is None:
+            return "end_turn"
         reason = await _loop(turn)
-        if command is not None and command.done is not None and reason == "end_turn":
-            await command.done(turn)
+        if reason == "end_turn":
+            await done(turn)
     except ProviderError as error:
         turn.log("turn.failed", level="ERROR", error=str(error), kind=error.kind, status=error.status)
         await turn.say(_sentence(str(error)))
@@ -83,11 +74,33 @@ async def run_turn(
         raise
     finally:
         await leave(turn)
-        state.turn = None
+        state.showing = None
     if reason == "refusal":
         await _take_back(turn, *before)
     turn.log("turn.ended", stop_reason=reason, updates=dict(turn.shown))
     return reason
+
+
+async def _begin(turn: Turn, blocks: Sequence[ContentBlock]) -> Callable[[Turn], Awaitable[None]] | None:
+    """Answer a command, which gives None, or record what the model is to be asked; the result is for the turn's end."""
+    state = turn.state
+    invoked = invocation(state, blocks)
+    command = None if invoked is None else await _command(state, invoked)
+    if invoked is not None and (command is None or command.prompt is None):
+        await _answer_command(turn, blocks, invoked, command)
+        return None
+    state.steerable = True
+    sent: Sequence[ContentBlock] | None = blocks
+    if invoked is not None and command is not None and command.prompt is not None:
+        sent = await _prompted(turn, blocks, invoked, command.prompt)
+    if sent is None:
+        return None
+    await _accept(turn, blocks, sent)
+    return _nothing if command is None or command.done is None else command.done
+
+
+async def _nothing(_turn: Turn) -> None:
+    """There is nothing more to do at the end of an ordinary prompt's turn."""
 
 
 async def _command(state: SessionState, invoked: Invocation) -> Command | None:
@@ -136,7 +149,7 @@ async def _accept(turn: Turn, shown: Sequence[ContentBlock], sent: Sequence[Cont
 
 async def _answer_command(
     turn: Turn, blocks: Sequence[ContentBlock], invoked: Invocation, command: Command | str | None
-) -> StopReason:
+) -> None:
     """Answer a command here, without a model; what was asked and answered is kept for people only.
 
     A text in place of the command is the answer: why it could not be done.
@@ -154,7 +167,6 @@ async def _answer_command(
             text = await command.answer(turn, invoked)
     await turn.say(text)
     turn.log("command.answered", command=invoked.name, known=command is not None)
-    return "end_turn"
 
 
 async def _loop(turn: Turn) -> StopReason:

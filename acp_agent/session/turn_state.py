@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
 from acp_agent.llm.messages import AssistantMessage, Text
-from acp_agent.schema import (
-    AgentMessageChunk,
-    SessionUpdate,
-    TextContent,
-    ToolCallProgress,
-    ToolCallStart,
-    ToolCallUpdate,
-)
+from acp_agent.schema import AgentMessageChunk, SessionUpdate, TextContent
 from acp_agent.session.client import Client
 from acp_agent.session.record import events
 from acp_agent.session.record.store import StoreError
+from acp_agent.session.showing import Showing
 from acp_agent.session.state import SessionState
 from acp_agent.tools.workspace import Workspace
 
@@ -30,9 +24,8 @@ class Turn:
 
     `trace` is the W3C trace context of its prompt, for servers that its calls ask.
     `step` counts the model calls, from 1; `repeated` is the last tool call and how often it was made in a row;
-    `in_text` says that the last thing shown was text of the model's; `shown` counts updates, by kind. For a client that
-    comes in the middle: `answer` is the id of the last answer and what gives the updates that showed it so far, and
-    `open_calls` are the calls that were shown and have no end yet, as they were last shown.
+    `in_text` says that the last thing shown was text of the model's; `shown` counts updates, by kind.
+    `showing` is for a client that comes in the middle.
     """
 
     id: str
@@ -44,8 +37,7 @@ class Turn:
     in_text: bool = False
     repeated: tuple[str, int] = ("", 0)
     shown: Counter[str] = field(default_factory=Counter)
-    answer: tuple[str, Callable[[], Iterator[SessionUpdate]]] | None = None
-    open_calls: dict[str, ToolCallUpdate] = field(default_factory=dict)
+    showing: Showing = field(default_factory=Showing)
 
     async def show(self, update: SessionUpdate) -> None:
         """Show an update to the client, in order."""
@@ -59,11 +51,7 @@ class Turn:
 
     def _note(self, update: SessionUpdate) -> None:
         self.shown[update.session_update] += 1
-        if isinstance(update, ToolCallStart | ToolCallProgress):
-            if update.status in ("completed", "failed"):
-                self.open_calls.pop(update.tool_call_id, None)
-            else:
-                self.open_calls[update.tool_call_id] = update
+        self.showing.note(update)
 
     async def say(self, text: str) -> None:
         """Say a sentence of our own: shown and replayed, never sent to a model."""

@@ -21,12 +21,12 @@ from anyio.abc import Process
 
 from acp_agent.tools.base import ToolError
 from acp_agent.tools.process_table import ProcessTable, discard_output
-from acp_agent.tools.truncate import OutputBuffer
+from acp_agent.tools.truncate import OutputBuffer, Unshown
 from acp_agent.tools.workspace import Command, CommandResult, OnOutput, Output
 
 _REPORT_EVERY = 0.1
 _REPORTED = 8 * 1024
-_NEW = 32 * 1024
+_UNSHOWN = 1024 * 1024
 _DRAIN = 0.2
 _GRACE_TIMEOUT = 1.0
 _GRACE_CANCEL = 0.2
@@ -117,10 +117,10 @@ class _Run:
         self._process = process
         self._processes = processes
         self._buffer = OutputBuffer()
+        self._unshown = Unshown(_UNSHOWN)
         self._news = anyio.Event()
         self._pumped = anyio.Event()
         self._left: tuple[int, ...] = ()
-        self._shown = 0
         self._begin = anyio.current_time()
 
     async def watch(self, on_output: OnOutput) -> CommandResult:
@@ -152,7 +152,7 @@ class _Run:
             signal=signal_name(-code) if by_signal and code is not None else None,
             timed_out=timed_out,
             left_running=self._left,
-            unshown=self._buffer.since(self._shown, _NEW, final=True)[0],
+            unshown=self._unshown.text(final=True)[0],
         )
 
     async def stop(self, grace: float) -> None:
@@ -171,6 +171,7 @@ class _Run:
     async def _pump(self) -> None:
         while data := await _read(self._reader):
             self._buffer.append(data)
+            self._unshown.append(data)
             self._news.set()
         self._pumped.set()
 
@@ -178,9 +179,9 @@ class _Run:
         while True:
             await self._news.wait()
             self._news = anyio.Event()
-            new, place = self._buffer.since(self._shown, _NEW, final=False)
+            new, place = self._unshown.text()
             await on_output(Output(self._buffer.last(_REPORTED), new))
-            self._shown = place  # only now: a client that lags may never take it
+            self._unshown.shown(place)  # only now: a client that lags may never take it
             await anyio.sleep(_REPORT_EVERY)
 
 

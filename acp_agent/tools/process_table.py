@@ -57,11 +57,6 @@ class ProcessTable:
             self._adopting = True
             adopt_orphans()
 
-    @property
-    def left_behind(self) -> Sequence[int]:
-        """Process ids that outlived their shell when they were last looked for."""
-        return tuple(self._left)
-
     async def ended(self, pid: int) -> Sequence[int]:
         """Forget a shell that ended by itself; returns the process ids that it left running."""
         found = await to_thread.run_sync(self._look_after, pid, self._running[pid])

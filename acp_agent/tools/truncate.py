@@ -131,26 +131,46 @@ class OutputBuffer:
 
     def last(self, limit: int) -> str:
         """The last `limit` bytes as text; a character cut at the front is dropped."""
-        return self._last(limit).decode("utf-8", "replace")
+        data = bytes(self._tail[-limit:])
+        if len(data) < limit:
+            data = bytes(self._head[-(limit - len(data)) :]) + data
+        if self.total > len(data):
+            data = data[:3].lstrip(_CONTINUATION) + data[3:]
+        return data.decode("utf-8", "replace")
 
-    def since(self, place: int, limit: int, *, final: bool) -> tuple[str, int]:
-        """What came after the byte `place` as text, and the place behind it.
 
-        Of more than `limit` bytes (which the tail must hold) the last ones, behind a line that counts what is left
-        out. A character that is not complete yet stays for the next time, unless this is the final one.
+class Unshown:
+    """What a stream brought since it was last shown: at most `limit` bytes, the last ones, and a count of the rest."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self._end = 0
+        self._shown = 0
+
+    def append(self, data: bytes) -> None:
+        """Add what was read."""
+        self._end += len(data)
+        self._kept += data
+        if len(self._kept) > self._limit + self._limit // 4:  # not at every byte: it moves all that is kept
+            del self._kept[: -self._limit]
+
+    def text(self, *, final: bool = False) -> tuple[str, int]:
+        """All of it as text, behind a line that counts what is left out; and the place behind it, for `shown`.
+
+        A character that is not complete yet stays for the next time, unless this is the final one.
         """
-        fresh = self.total - place
-        data = b"" if fresh <= 0 else self._last(limit) if fresh > limit else self._bytes(fresh)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = decoder.decode(data, final)
-        if fresh > limit:
-            text = f"\n[… {fresh - len(data)} bytes left out …]\n{text}"
-        return text, self.total - len(decoder.getstate()[0])
+        fresh = self._end - self._shown
+        start = max(0, len(self._kept) - self._limit)
+        if fresh > self._limit:  # a character cut at the front is dropped
+            front = self._kept[start : start + 3]
+            start += len(front) - len(front.lstrip(_CONTINUATION))
+        with memoryview(self._kept) as kept, kept[start:] as data:
+            text, read = codecs.utf_8_decode(data, "replace", final)
+            left_out, place = fresh - len(data), self._end - len(data) + read
+        return f"\n[… {left_out} bytes left out …]\n{text}" if left_out else text, place
 
-    def _last(self, limit: int) -> bytes:
-        data = self._bytes(limit)
-        return data[:3].lstrip(_CONTINUATION) + data[3:] if self.total > len(data) else data
-
-    def _bytes(self, count: int) -> bytes:
-        data = bytes(self._tail[-count:])
-        return bytes(self._head[-(count - len(data)) :]) + data if len(data) < count else data
+    def shown(self, place: int) -> None:
+        """Forget what stands before this place."""
+        self._shown = place
+        del self._kept[: max(0, len(self._kept) - (self._end - place))]

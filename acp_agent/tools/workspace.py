@@ -36,7 +36,7 @@ class Command:
 class Output:
     """Output of a command while it runs, as it was printed.
 
-    `tail` is its end so far; `new` what came since the last time, its beginning left out if it is long. With a
+    `tail` is its end so far; `new` what came since the last time, of more than 1 MiB the end. With a
     `terminal_id` the client shows the output itself, in the terminal of that id, and the texts are empty.
     """
 

@@ -100,7 +100,7 @@ async def test_session_new_waits_for_no_server_and_the_good_ones_arrive(rig: Rig
             assert "- `box` (stdio): ready, 12 tools" in said
             assert "- `web` (http): ready, 12 tools" in said
             assert (await client.prompt(session))["stopReason"] == "end_turn"
-            assert "The MCP server dead cannot be used: it ended with exit code 1: no licence." in client.said()
+            assert "The MCP server dead cannot be used. It ended with exit code 1: no licence." in client.said()
             names = offered(rig)
             assert [name for name in names if name.endswith("_echo")] == ["box_echo", "web_echo"]
             assert names[:-3] == sorted(names[:-3])
@@ -157,7 +157,7 @@ async def test_a_call_is_asked_about_and_its_image_reaches_model_and_client(rig:
         await client.prompt(session)
         (asked,) = [line["params"] for _, line in client.lines if line.get("method") == "session/request_permission"]
         assert (asked["toolCall"]["title"], asked["toolCall"]["kind"]) == ("box: picture", "other")
-        assert asked["toolCall"]["_meta"] == {"acp-agent/reason": "a tool of the MCP server box"}
+        assert asked["toolCall"]["_meta"] == {"acp-agent/reason": "what a tool of the MCP server box may do"}
         ended = [update for update in client.updates("tool_call_update") if update.get("status") == "completed"]
         assert [update["content"][0]["content"]["type"] for update in ended] == ["image"]
         step = next(entry for entry in rig.provider.requests[1].history if isinstance(entry, Step))
@@ -221,7 +221,7 @@ async def test_a_client_that_takes_notices_hears_of_a_dead_server_between_turns(
         await client.initialize(session={"notices": {}})
         await opened(client, rig, odd("dead", exit=3))
         notice = await client.see("notice")
-        assert notice["description"] == "The MCP server dead cannot be used: it ended with exit code 3."
+        assert notice["description"] == "The MCP server dead cannot be used. It ended with exit code 3."
 
 
 async def test_a_closed_session_leaves_no_server_and_a_loaded_one_brings_its_own(rig: Rig, holders: Holders):
@@ -264,3 +264,14 @@ async def test_a_server_that_the_project_names_is_not_started_without_a_yes(rig:
         assert offered(rig) == []
         assert processes() == []
         assert "- `theirs` (stdio): off." in await joined(client, session, "theirs")
+
+
+async def test_too_many_servers_are_refused_before_anything_is_there(rig: Rig):
+    async with rig.client() as client:
+        await client.initialize()
+        servers = [odd(f"s{index}") for index in range(65)]
+        error = await client.error("session/new", {"cwd": str(rig.cwd), "mcpServers": servers})
+        assert (error["code"], error["data"]) == (-32602, {"path": "mcpServers", "limit": 64})
+        assert error["message"] == "mcpServers: 65 are too many, a session has at most 64."
+        assert (await client.call("session/list", {}))["sessions"] == []
+        assert processes() == []

@@ -37,6 +37,7 @@ class TerminalHost:
         self.answer: Callable[[str, dict[str, Any]], Any] = lambda _method, _params: None
         self.terminals: dict[str, _Terminal] = {}
         self.cancelled: list[str] = []
+        self.undo: Any = None
 
     @property
     def methods(self) -> list[str]:
@@ -49,8 +50,8 @@ class TerminalHost:
             while method not in self.methods:
                 await self.arrived.wait()
 
-    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
-        """As a connection does it."""
+    async def request(self, method: str, params: dict[str, Any], size: int = 256, undo: Any = None) -> Any:
+        """As a connection does it; what to do with a result that comes too late is `undo`."""
         self.asked.append((method, params))
         self.arrived.set()
         self.arrived = anyio.Event()
@@ -64,6 +65,7 @@ class TerminalHost:
             return await self._answer(method, params) if answer is None else answer
         except anyio.get_cancelled_exc_class():
             self.cancelled.append(method)
+            self.undo = undo
             raise
 
     async def _answer(self, method: str, params: dict[str, Any]) -> Any:

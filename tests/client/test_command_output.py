@@ -73,6 +73,21 @@ def test_a_client_that_does_sees_a_terminal_that_is_opened_fed_with_what_is_new_
     assert TERMINAL not in str(lines)
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "\n", "🙂"])
+def test_long_output_comes_in_pieces_that_make_the_whole(letter: str) -> None:
+    output = CommandOutput(terminals=True)
+    many, rest_ = f"1{letter}" * 100_000, f"{letter}2" * 40_000
+    live = sent(output, progress(started(CWD)), progress(under_way(Output("tail", many), CWD)))[1:]
+    *before, last = sent(output, end("[exit code 0 after 1.0 s]", result(rest_)))
+    pieces = [line["_meta"]["terminal_output"]["data"] for line in (*live, *before, last)]
+    assert "".join(pieces) == many + rest_
+    assert max(len(piece.encode()) for piece in pieces) <= 32 * 1024
+    assert min(len(piece.encode()) for piece in pieces[: len(live) - 1]) > 32 * 1024 - 4
+    assert {line["status"] for line in (*live, *before)} == {"in_progress"}
+    assert not [line for line in (*live, *before) if "content" in line or "terminal_exit" in line["_meta"]]
+    assert (last["status"], last["_meta"]["terminal_exit"]["exit_code"], last["content"]) == ("completed", 0, TERM)
+
+
 @pytest.mark.parametrize(
     ("text", "how", "data", "code", "signal"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from acp_agent.client.connected import ConnectedClient
@@ -13,8 +14,11 @@ from acp_agent.client.workspace import ClientWorkspace
 from acp_agent.log import NO_LOG
 from acp_agent.rpc.connection import Connection, Work, method_not_found
 from acp_agent.rpc.memory import memory_transports
+from acp_agent.schema import ToolCallProgress
 from acp_agent.tools.local import LocalWorkspace
 from acp_agent.tools.process_table import ProcessTable
+from acp_agent.tools.shown_output import started, under_way
+from acp_agent.tools.workspace import Output
 from tests.harness import Rig, call, tools
 
 pytestmark = pytest.mark.anyio
@@ -111,3 +115,32 @@ async def test_a_client_that_offers_no_files_gets_no_request_about_them(tmp_path
             message for who, message in client.lines if who == "agent" and "id" in message and "method" in message
         ] == []
         assert (rig.cwd / "a.txt").read_text() == "two\n"
+
+
+async def test_output_in_pieces_is_sent_whole_or_not_at_all() -> None:
+    """Whoever is cancelled while the client lags sends the output again, and must not send a part of it twice."""
+    ours, theirs = memory_transports()
+    ours.close()
+    theirs.close()
+    connection = Connection(ours, _Nothing(), NO_LOG, lambda *_: None)  # nobody writes: what is sent waits
+    said = {"protocolVersion": 1, "clientCapabilities": {"_meta": {"terminal_output": True}}}
+    client = ConnectedClient(connection, said, NO_LOG)
+
+    def printed() -> str:
+        metas = [item.message["params"]["update"].get("_meta", {}) for item in connection._outbox._items]
+        return "".join(meta["terminal_output"]["data"] for meta in metas if "terminal_output" in meta)
+
+    def output(text: str) -> ToolCallProgress:
+        content = under_way(Output("", text), Path("/work"))
+        return ToolCallProgress(tool_call_id="c", status="in_progress", content=content)
+
+    await client.update("s", ToolCallProgress(tool_call_id="c", status="in_progress", content=started(Path("/work"))))
+    with anyio.fail_after(5):
+        for letter in "abcd":
+            await client.update("s", output(letter * 1_000_000))
+        await client.update("s", output("e" * 500_000))  # in the midst of it there is no more room
+    whole = "".join(letter * 1_000_000 for letter in "abcd") + "e" * 500_000
+    assert printed() == whole
+    with anyio.move_on_after(0.05):
+        await client.update("s", output("f" * 100_000))
+    assert printed() == whole

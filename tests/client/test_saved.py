@@ -52,7 +52,7 @@ class Editor:
         self.unsaved: str | None = how.get("unsaved")
         self.asked: list[str] = []
 
-    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
+    async def request(self, method: str, params: dict[str, Any], size: int = 256, undo: Any = None) -> Any:
         await anyio.lowlevel.checkpoint()
         self.asked.append(method)
         if method == "fs/read_text_file":

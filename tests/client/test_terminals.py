@@ -166,6 +166,9 @@ async def test_a_cancelled_line_does_not_wait_long_for_a_terminal_that_is_not_na
             tasks.cancel_scope.cancel()
     assert plain_host.methods == ["create"]
     assert plain_host.cancelled == ["terminal/create"]
+    late = {"sessionId": "ses", "terminalId": "late"}
+    assert plain_host.undo({"terminalId": "late"}) == [("terminal/kill", late), ("terminal/release", late)]
+    assert [*plain_host.undo({"terminalId": 5}), *plain_host.undo(None)] == []
 
 
 @pytest.mark.parametrize("method", ["terminal/kill", "terminal/release"])
@@ -202,6 +205,7 @@ async def test_a_client_that_never_answers_has_run_nothing_and_will_not(plain_ho
     with pytest.raises(NotStarted):  # no deadline around it: the clock would jump there while the script is written
         await terminals.run(Command("echo x", plain_host.folder, 20, "call"), Shown(plain_host))
     assert plain_host.cancelled == ["terminal/create"]
+    assert [method for method, _ in plain_host.undo({"terminalId": "late"})] == ["terminal/kill", "terminal/release"]
     assert not Path(plain_host.asked[0][1]["args"][0]).exists()
 
 

@@ -45,7 +45,7 @@ class Editor:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answer: Callable[[str, dict[str, Any]], Any] | None = None
 
-    async def request(self, method: str, params: dict[str, Any], size: int = 256) -> Any:
+    async def request(self, method: str, params: dict[str, Any], size: int = 256, undo: Any = None) -> Any:
         self.asked.append((method, params))
         await anyio.lowlevel.checkpoint()
         if self.answer is not None:

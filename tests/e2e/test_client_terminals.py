@@ -82,6 +82,17 @@ def test_a_cancelled_command_ends_the_terminal_that_it_is_shown_in(spawn: Spawn,
     assert last["_meta"]["terminal_exit"] == {"terminal_id": last["toolCallId"], "exit_code": None, "signal": None}
 
 
+def test_a_megabyte_that_is_printed_at_once_reaches_a_terminal_of_the_agents_whole(
+    spawn: Spawn, vendor: Vendor, project: Path
+) -> None:
+    agent = spawn(vendor_config(vendor), initialize=False)
+    agent.initialize(_meta={"terminal_output": True})
+    vendor.replies += [bash("seq 1 150000; exit 3"), Answer("Done.")]
+    session = agent.new(project)
+    assert agent.prompt(session) == "end_turn"
+    assert printed(call_updates(agent, session)) == "".join(f"{number}\n" for number in range(1, 150_001))
+
+
 class Terminals:
     """The client's side of `terminal/*` with real programs. `joined`: arguments are joined unquoted for a shell."""
 
@@ -222,6 +233,24 @@ def test_a_cancelled_turn_gives_the_clients_terminal_back_and_takes_its_question
     assert client.methods[-2:] == ["kill", "release"]
     taken_back = [line.message["params"] for line in agent.lines if line.message.get("method") == "$/cancel_request"]
     assert {"requestId": asked["id"]} in taken_back
+
+
+def test_a_terminal_that_the_client_names_long_after_the_cancellation_is_killed_and_released(
+    spawn: Spawn, vendor: Vendor, project: Path
+) -> None:
+    agent = spawn(vendor_config(vendor, **WANTED), initialize=False)
+    agent.initialize(terminal=True)
+    agent.answers.update({f"terminal/{name}": lambda _: None for name in ("create", "kill", "release")})
+    vendor.replies += [bash("sleep 60")]
+    session = agent.new(project)
+    prompt = agent.ask(session)
+    asked = agent.see_request(session, "terminal/create")
+    agent.cancel(session)
+    assert agent.response(prompt)["result"] == {"stopReason": "cancelled"}
+    agent.call("session/close", {"sessionId": session})
+    agent.send({"jsonrpc": "2.0", "id": asked["id"], "result": {"terminalId": "late"}})
+    for method in ("terminal/kill", "terminal/release"):
+        assert agent.see_request(session, method)["params"] == {"sessionId": session, "terminalId": "late"}
 
 
 def test_a_client_without_terminals_is_not_asked_for_one(spawn: Spawn, vendor: Vendor, project: Path) -> None:

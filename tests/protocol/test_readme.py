@@ -15,6 +15,7 @@ from acp_agent.rpc import messages
 from acp_agent.rpc.connection import CANCEL_REQUEST, MAX_UNANSWERED, MAX_UNANSWERED_BYTES
 from acp_agent.schema import SessionUpdate, StopReason, message_types
 from acp_agent.session.session import MAX_QUEUED
+from acp_agent.tools.mcp.spec import MOST_SERVERS
 from tests.harness import Rig
 from tests.protocol.transcripts import FOLDER, Transcript
 
@@ -102,6 +103,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     waiting = f"{MAX_UNANSWERED:,}, or {MAX_UNANSWERED_BYTES >> 20} MiB"
     assert limits["requests that wait for an answer"].startswith(waiting)
     assert limits["prompts that wait in a session"] == str(MAX_QUEUED)
+    assert limits["MCP servers of a session"].startswith(f"{MOST_SERVERS};")
 
 
 def test_the_stop_reasons_are_listed() -> None:

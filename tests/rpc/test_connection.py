@@ -11,9 +11,17 @@ import anyio
 import pytest
 
 from acp_agent.log import NO_LOG
-from acp_agent.rpc.connection import MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Connection, Reply, Work, method_not_found
+from acp_agent.rpc.connection import (
+    MAX_LATE,
+    MAX_UNANSWERED,
+    MAX_UNANSWERED_BYTES,
+    Connection,
+    Reply,
+    Work,
+    method_not_found,
+)
 from acp_agent.rpc.memory import MemoryTransport, memory_transports
-from acp_agent.rpc.messages import RpcError, encode
+from acp_agent.rpc.messages import Response, RpcError, encode
 
 pytestmark = pytest.mark.anyio
 
@@ -240,6 +248,68 @@ async def test_a_request_that_is_given_up_is_told_to_the_peer() -> None:
             tasks.cancel_scope.cancel()
         told = await peer.receive()
         assert (told["method"], told["params"]) == ("$/cancel_request", {"requestId": request["id"]})
+
+
+def _undo(result: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [("kill", {"id": result}), ("release", {"id": result})]
+
+
+async def _given_up(peer: Peer, connection: Connection) -> Any:
+    """The id of a request whose caller has gone."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.request, "create", {}, 256, _undo)
+        id = (await peer.receive())["id"]
+        tasks.cancel_scope.cancel()
+    assert (await peer.receive())["params"] == {"requestId": id}
+    return id
+
+
+async def test_what_a_late_answer_made_is_taken_back_once_when_nobody_waits_any_more() -> None:
+    async with connected(Server(echo=_echo)) as (peer, connection):
+        id = await _given_up(peer, connection)
+        for _ in range(2):
+            await peer.send({"jsonrpc": "2.0", "id": id, "result": "t"})
+        asked = [await peer.receive() for _ in range(2)]
+        assert [(each["method"], each["params"]) for each in asked] == _undo("t")
+        assert len({id, *(each["id"] for each in asked)}) == 3
+        for each in asked:
+            await peer.send({"jsonrpc": "2.0", "id": each["id"], "result": {}})
+        await peer.request(1, "echo")
+        assert (await peer.receive())["id"] == 1, "nothing more was said"
+
+
+async def test_a_late_error_and_an_answer_in_time_leave_nothing_to_take_back() -> None:
+    async with connected(Server(echo=_echo)) as (peer, connection):
+        await peer.send({"jsonrpc": "2.0", "id": await _given_up(peer, connection), "error": {"code": -32800}})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.request, "create", {}, 256, _undo)
+            await peer.send({"jsonrpc": "2.0", "id": (await peer.receive())["id"], "result": "t"})
+        await peer.request(1, "echo")
+        assert (await peer.receive())["id"] == 1
+        assert connection._late == {}
+
+
+async def test_an_answer_in_the_moment_of_the_cancellation_is_taken_back_too() -> None:
+    async with connected(Server()) as (peer, connection):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.request, "create", {}, 256, _undo)
+            id = (await peer.receive())["id"]
+            answer = connection._answers[id]
+            tasks.cancel_scope.cancel()
+            answer.response = Response(id, "t", None)  # the reader has it, and the caller does not run again
+        asked = [await peer.receive() for _ in range(2)]
+        assert [(each["method"], each["params"]) for each in asked] == _undo("t")
+
+
+async def test_of_answers_that_never_come_a_bounded_number_is_remembered() -> None:
+    async with connected(Server()) as (_, connection):
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(MAX_LATE + 5):
+                    tasks.start_soon(connection.request, "create", {}, 256, _undo)
+                await anyio.wait_all_tasks_blocked()
+                scope.cancel()
+        assert len(connection._late) == MAX_LATE
 
 
 async def test_the_end_of_the_peer_cancels_its_requests() -> None:

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.anyio
 
 FAMILY = "👩\u200d👩\u200d👧"
 LINK = ResourceLink(name="main.rs", uri="file:///src/main.rs")
+DATA = ResourceLink(name="data.bin", uri="file:///data.bin")
+FOR_THE_PERSON = ResourceLink(name="n.md", uri="file:///n.md", annotations=Annotations(audience=["user"]))
 
 
 def made(text: str) -> str:
@@ -57,6 +59,8 @@ def made(text: str) -> str:
         ("Hello!\n\nThe build fails on CI", "The build fails on CI"),
         ("Hello world program in C", "Hello world program in C"),
         ("please", "please"),
+        ("Hello?", ""),
+        ("Hi?! Can you fix it?", "Fix it"),
         ("explain @src/deep/app.py:10-20 to @alice", "explain app.py to @alice"),
         ("[@main.rs](file:///src/main.rs) crashes", "main.rs crashes"),
         ("[@Makefile](file:///Makefile) fails", "Makefile fails"),
@@ -97,6 +101,14 @@ def test_a_long_title_is_cut_at_a_word_or_where_there_are_none_anywhere() -> Non
     ("blocks", "title"),
     [
         ([TextContent(text="explain "), LINK, TextContent(text=" to me")], "explain main.rs to me"),
+        ([TextContent(text="What does this show?"), LINK, DATA], "What does this show?"),
+        ([TextContent(text="What does this show?"), LINK, TextContent(text=" \n")], "What does this show?"),
+        ([TextContent(text="What does this show? "), LINK], "What does this show?"),
+        ([TextContent(text="explain "), LINK, DATA], "explain main.rs"),
+        ([LINK, TextContent(text=" crashes"), DATA], "main.rs crashes"),
+        ([TextContent(text="compare "), LINK, FOR_THE_PERSON, TextContent(text=" to it")], "compare main.rs to it"),
+        ([FOR_THE_PERSON], ""),
+        ([TextContent(text="shown", annotations=Annotations(audience=["user"])), TextContent(text="mine")], "mine"),
         ([LINK], "main.rs"),
         ([EmbeddedResource(resource=TextResourceContents(uri="file:///a/b%20c.py", text="secret"))], "b c.py"),
         ([ImageContent(data="", mime_type="image/png", uri="file:///a/shot%201.png")], "shot 1.png"),
@@ -206,7 +218,7 @@ async def test_a_title_of_a_person_is_never_replaced_also_after_a_load(tmp_path:
     rig = Rig(tmp_path)
     async with chat(rig, {"text": "One."}, {"text": "Two."}) as it:
         assert await it.ask("/title") == "This session has no title yet. `/title` with a text behind it changes it."
-        assert await it.ask("/title My  own\ttitle") == 'The title is now "My own title".'
+        assert await it.ask("/title My  own\ttitle") == "The title is now `My own title`."
         await it.ask("Fix the parser.")
         assert await it.ask("/title \u200b") == (
             "The title was not changed. A title needs at least one visible character."
@@ -214,7 +226,7 @@ async def test_a_title_of_a_person_is_never_replaced_also_after_a_load(tmp_path:
         await it.client.call("session/close", {"sessionId": it.session})
         await it.client.call("session/load", {"sessionId": it.session, "cwd": str(rig.cwd), "mcpServers": []})
         await it.ask("Fix the lexer.")
-        assert (await it.ask("/title")).startswith('The title is "My own title".')
+        assert (await it.ask("/title")).startswith("The title is `My own title`.")
         listed = await it.client.call("session/list", {})
         assert [session["title"] for session in listed["sessions"]] == ["My own title"]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from acp_agent.tools.truncate import (
     OutputBuffer,
+    Unshown,
     clip_bytes,
     clip_line,
     console_text,
@@ -109,9 +112,46 @@ def test_a_text_without_a_fence_at_its_beginning_all_follows(text: str) -> None:
 @settings(max_examples=200)
 def test_what_is_new_each_time_makes_the_whole(pieces: list[str], cut: int) -> None:
     data = "".join(pieces).encode()
-    buffer, place, seen = OutputBuffer(4, 40), 0, ""
+    unshown, seen = Unshown(30), ""
     for start in range(0, len(data), cut):
-        buffer.append(data[start : start + cut])
-        new, place = buffer.since(place, 30, final=False)
+        unshown.append(data[start : start + cut])
+        new, place = unshown.text()
+        unshown.shown(place)
         seen += new
-    assert seen + buffer.since(place, 30, final=True)[0] == data.decode()
+    assert seen + unshown.text(final=True)[0] == data.decode()
+
+
+@given(
+    pieces=st.lists(st.tuples(st.text(alphabet="aé🙂\n", max_size=9), st.booleans())),
+    limit=st.integers(8, 40),
+)
+@settings(max_examples=300)
+def test_what_is_shown_and_what_is_said_to_be_left_out_make_the_whole(
+    pieces: list[tuple[str, bool]], limit: int
+) -> None:
+    unshown, seen, came = Unshown(limit), "", 0
+    waiting: tuple[str, int] | None = None
+    for text, asked in pieces:
+        unshown.append(text.encode())
+        came += len(text.encode())
+        if waiting is not None and asked:  # more came while the client took this
+            seen += waiting[0]
+            unshown.shown(waiting[1])
+            waiting = None
+        elif asked:
+            waiting = unshown.text()
+    seen += unshown.text(final=True)[0]
+    left_out = [int(number) for number in re.findall(r"\n\[… (\d+) bytes left out …\]\n", seen)]
+    kept = re.sub(r"\n\[… \d+ bytes left out …\]\n", "", seen)
+    assert len(kept.encode()) + sum(left_out) == came
+    assert "\ufffd" not in kept
+    if came <= limit:
+        assert kept == "".join(text for text, _ in pieces)
+
+
+def test_of_much_that_nobody_was_shown_little_is_kept() -> None:
+    unshown = Unshown(1000)
+    for _ in range(10_000):
+        unshown.append(b"x" * 100)
+    assert len(unshown._kept) <= 1250
+    assert unshown.text(final=True) == (f"\n[… 999000 bytes left out …]\n{'x' * 1000}", 1_000_000)

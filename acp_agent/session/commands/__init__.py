@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from acp_agent.schema import AvailableCommand, ContentBlock, TextContent, UnstructuredCommandInput
-from acp_agent.session.commands.base import Command, Invocation, code, listed, page
+from acp_agent.session.commands.base import Command, Invocation, code, listed, page, plain
 from acp_agent.session.commands.server_prompts import prompt_commands
 from acp_agent.session.prompt.typed_text import typed, typed_text
 from acp_agent.session.state import SessionState
@@ -126,7 +126,7 @@ def unknown_command(state: SessionState, invoked: Invocation) -> str:
 
 def _rows(state: SessionState) -> list[str]:
     return [
-        code(f"/{command.name}" + (f" [{command.hint}]" if command.hint else "")) + f": {command.description}"
+        code(f"/{command.name}" + (f" [{command.hint}]" if command.hint else "")) + f": {plain(command.description)}"
         for command in commands_of(state).values()
     ]
 

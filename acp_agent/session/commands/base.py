@@ -17,6 +17,7 @@ LONGEST_ANSWER = 16_000
 """Characters of an answer."""
 
 _LONGEST_CODE = 200
+_MARKUP = re.compile(r"[\\`*\[\]<#|~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ def fenced(text: str, language: str = "") -> str:
     longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
     marks = "`" * (longest + 1)
     return f"{marks}{language}\n{text.rstrip()}\n{marks}"
+
+
+def plain(text: str) -> str:
+    """The text within a line, its characters escaped to which Markdown gives a meaning."""
+    return _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 
 def sentence(text: str) -> str:

@@ -7,7 +7,7 @@ from acp_agent.llm.models import ModelInfo, ModelUnknown
 from acp_agent.llm.provider import ProviderError
 from acp_agent.rpc.messages import RpcError
 from acp_agent.session import options
-from acp_agent.session.commands.base import Invocation, code, listed, page, sentence
+from acp_agent.session.commands.base import Invocation, code, listed, page, plain, sentence
 from acp_agent.session.state import SessionState
 from acp_agent.session.turn_state import Turn
 
@@ -106,7 +106,7 @@ def _models(state: SessionState) -> list[str]:
 def _about(info: ModelInfo) -> str:
     said = []
     if info.name and info.name != info.ref.model:
-        said.append(info.name)
+        said.append(plain(info.name))
     if info.context:
         said.append(f"{info.context:,} tokens")
     if info.image is False:
@@ -125,7 +125,7 @@ def _modes(state: SessionState) -> str:
         "Modes",
         [
             code(each.id)
-            + (f": {sentence(each.description)}" if each.description else "")
+            + (f": {plain(sentence(each.description))}" if each.description else "")
             + (" (current)" if each.id == state.mode else "")
             for each in state.modes()
         ],
@@ -144,6 +144,6 @@ def _agent_row(name: str, description: str, agent: AgentConfig | None, *, curren
     return (
         code(name)
         + (" (current)" if current else "")
-        + (f": {sentence(description)[:500]}" if description else "")
+        + (f": {plain(sentence(description)[:500])}" if description else "")
         + (f" With {', '.join(details)}." if details else "")
     )

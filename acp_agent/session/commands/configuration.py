@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from acp_agent.config.diagnostic import Diagnostic, Layer, dotted
 from acp_agent.llm.settings import provider_notes
 from acp_agent.session.commands.base import Invocation, code, fenced, listed, page, sentence
+from acp_agent.session.commands.masking import masked_values
 from acp_agent.session.commands.permissions import place_of
 from acp_agent.session.state import SessionState
 from acp_agent.session.turn_state import Turn
-
-MASK = "[secret]"
 
 _LAYERS: Mapping[Layer, str] = {
     Layer.GLOBAL: "yours, for every project",
@@ -23,14 +21,6 @@ _LAYERS: Mapping[Layer, str] = {
     Layer.PROJECT: "the project's",
     Layer.CONTENT: "a variable of the environment",
 }
-_SECRET_KEY = re.compile(r"key|token|secret|passw|credential|cookie|auth", re.IGNORECASE)
-# In these whoever wrote them may have put a secret under any name.
-_SECRET_PARTS = frozenset({"headers", "environment"})
-_SECRET_OPTION = re.compile(r"(?<!\S)(--?[\w-]*(?:key|token|secret|passw|auth)[\w-]*[= ]).+", re.IGNORECASE)
-_USER_IN_ADDRESS = re.compile(r"(\w+://)[^/\s@]+@")
-_QUERY = re.compile(r"(\w+://[^\s?#]+)[?#]\S*")
-_SHORTEST_INSIDE = 6
-_LONGEST_TEXT = 400
 
 
 async def config(turn: Turn, invoked: Invocation) -> str:
@@ -94,50 +84,7 @@ def masked(state: SessionState) -> dict[str, Any]:
     """The configuration in force as JSON values, with `[secret]` in the place of everything that may be one."""
     values = state.config.config.model_dump(by_alias=True, exclude_unset=True, mode="json")
     values.pop("$schema", None)
-    shown: dict[str, Any] = _masked(values, "", state.config.secrets, below_secret=False)
-    return shown
-
-
-def _masked(value: Any, key: str, secrets: frozenset[str], *, below_secret: bool) -> Any:
-    match value:
-        case dict():
-            below = below_secret or key in _SECRET_PARTS
-            return {
-                _text(name, secrets): _masked(item, name, secrets, below_secret=below) for name, item in value.items()
-            }
-        case list():
-            return _masked_list(value, secrets, below_secret=below_secret)
-        case "allow" | "ask" | "deny":
-            return value  # the pattern of a rule may look like the name of a secret
-        case str() if value and (below_secret or _SECRET_KEY.search(key) or value in secrets):
-            return MASK
-        case str():
-            return _text(value, secrets)
-        case float() if value.is_integer():
-            return int(value)
-        case _:
-            return value
-
-
-def _masked_list(items: list[Any], secrets: frozenset[str], *, below_secret: bool) -> list[Any]:
-    """A list, perhaps of arguments: what follows an option such as `--token` is a secret."""
-    made: list[Any] = []
-    follows = False
-    for item in items:
-        made.append(MASK if follows else _masked(item, "", secrets, below_secret=below_secret))
-        follows = isinstance(item, str) and item.startswith("-") and bool(_SECRET_OPTION.match(f"{item} x"))
-        follows = follows and "=" not in item
-    return made
-
-
-def _text(text: str, secrets: frozenset[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_INSIDE:
-            text = text.replace(secret, MASK)
-    text = _SECRET_OPTION.sub(rf"\1{MASK}", text)
-    text = _USER_IN_ADDRESS.sub(rf"\1{MASK}@", text)
-    text = _QUERY.sub(rf"\1?{MASK}", text)
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+    return masked_values(values, state.config.secrets)
 
 
 def _found(values: Any, key: str) -> tuple[tuple[str | int, ...] | None, Any]:

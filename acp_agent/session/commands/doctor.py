@@ -18,7 +18,7 @@ from acp_agent.config.files import worktree_root
 from acp_agent.llm.models import ModelUnknown
 from acp_agent.llm.provider import ProviderError
 from acp_agent.places import data_directory, state_directory
-from acp_agent.session.commands.base import Invocation, bytes_shown, code, listed, page, sentence
+from acp_agent.session.commands.base import Invocation, bytes_shown, code, listed, page, plain, sentence
 from acp_agent.session.commands.configuration import problems_of, told
 from acp_agent.session.instructions import KINDS
 from acp_agent.session.record.store import StoreError
@@ -171,7 +171,7 @@ def _servers(state: SessionState) -> Iterator[Check]:
         verdict: Verdict = "fail" if server.state in ("failed", "stopped") else "ok"
         detail = f": {server.detail}" if server.detail else ""
         repair = f" Try {code(f'/mcp reconnect {server.name}')}." if verdict == "fail" else ""
-        yield Check(verdict, f"MCP server {code(server.name)}", sentence(f"{server.state}{detail}") + repair)
+        yield Check(verdict, f"MCP server {code(server.name)}", sentence(f"{server.state}{plain(detail)}") + repair)
 
 
 def _configuration(state: SessionState) -> Iterator[Check]:

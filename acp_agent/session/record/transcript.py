@@ -19,7 +19,7 @@ from acp_agent.schema import (
     TextContent,
     TextResourceContents,
 )
-from acp_agent.session.commands.base import code, fenced
+from acp_agent.session.commands.base import code, fenced, plain
 from acp_agent.session.prompt.typed_text import attachment_name
 from acp_agent.session.record import events
 from acp_agent.session.record.store import SessionHead
@@ -36,7 +36,7 @@ def markdown(head: SessionHead, record: Iterable[events.Event]) -> str:
     """The document: who said what, in order, with thoughts and tool calls collapsed. Images are named, not held."""
     created = datetime.fromtimestamp(head.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
     title = head.title or "A session without a title"
-    parts = [f"# {title}", f"Session {code(head.id)} in {code(str(head.cwd))}, begun on {created}."]
+    parts = [f"# {plain(title)}", f"Session {code(head.id)} in {code(str(head.cwd))}, begun on {created}."]
     speaker = ""
     for event in record:
         said = list(_said(event))
@@ -77,9 +77,9 @@ def _block(block: ContentBlock) -> Iterator[str]:
         case EmbeddedResource(resource=TextResourceContents(uri=uri, text=text)):
             yield _collapsed(f"Attached: {attachment_name(block) or uri}", fenced(_cut(text)))
         case EmbeddedResource(resource=resource):
-            yield f"Attached: {code(resource.uri)} ({resource.mime_type or 'binary'}, not in this document)"
+            yield f"Attached: {code(resource.uri)} ({plain(resource.mime_type or 'binary')}, not in this document)"
         case ImageContent(mime_type=kind) | AudioContent(mime_type=kind):
-            yield f"Attached: {kind} (not in this document)"
+            yield f"Attached: {plain(kind)} (not in this document)"
 
 
 def _answer(message: AssistantMessage) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _call(event: events.ToolCallFinal) -> str:
     if event.output.strip():
         parts.append(fenced(_cut(event.output)))
     status = "" if event.status == "completed" else f" ({event.status})"
-    return _collapsed(f"{event.name}: {' '.join(event.title.split())}{status}", "\n\n".join(filter(None, parts)))
+    return _collapsed(f"{event.name}: {event.title}{status}", "\n\n".join(filter(None, parts)))
 
 
 def _arguments(event: events.ToolCallFinal) -> str:
@@ -114,12 +114,15 @@ def _arguments(event: events.ToolCallFinal) -> str:
 
 
 def _plan(entries: Iterable[PlanEntry]) -> str:
-    return "Plan:\n\n" + "\n".join(f"- [{_DONE.get(entry.status, ' ')}] {entry.content}" for entry in entries)
+    return "Plan:\n\n" + "\n".join(
+        f"- [{_DONE.get(entry.status, ' ')}] {' '.join(entry.content.split())}" for entry in entries
+    )
 
 
 def _collapsed(summary: str, body: str) -> str:
     """A block that Markdown readers show closed; blank lines around the body let it be Markdown again."""
-    return f"<details>\n<summary>{html.escape(summary[:300], quote=False)}</summary>\n\n{body}\n\n</details>"
+    shown = html.escape(" ".join(summary.split())[:300], quote=False)
+    return f"<details>\n<summary>{shown}</summary>\n\n{body}\n\n</details>"
 
 
 def _diff(change: DiffContent) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -27,9 +28,14 @@ from acp_agent.tools.mcp.spec import ServerSpec
 from acp_agent.tools.process_table import ProcessTable
 
 if TYPE_CHECKING:
-    from acp_agent.tools.mcp.sdk import Session
+    from acp_agent.tools.mcp.sdk import McpSession
 
 State: TypeAlias = Literal["joining", "ready", "failed", "stopped"]
+
+_SDK = "acp_agent.tools.mcp.sdk"
+_BREATH = 0.02
+_BREATH_BEFORE_LOADING = 0.1
+"""Seconds for the response that joining must not hold up, and for more sessions that a client opens in a row."""
 
 _GOODBYE = 0.3
 _GATHER = 0.1
@@ -45,7 +51,7 @@ class OnProgress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JoinedFor:
     """Where a server is joined for: the roots it may hear of, the first one its working directory; its variables."""
 
     roots: tuple[Path, ...]
@@ -55,17 +61,19 @@ class Place:
 class Connection:
     """A connection that is being joined, is ready, or is over. `detail` says why it failed."""
 
-    def __init__(self, spec: ServerSpec, place: Place, processes: ProcessTable, call_id: str, log: Log) -> None:
+    def __init__(
+        self, spec: ServerSpec, joined_for: JoinedFor, processes: ProcessTable, call_id: str, log: Log
+    ) -> None:
         self.spec = spec
         self.state: State = "joining"
         self.detail = ""
         self.transport: str = spec.transport
         self.offers = Offers()
-        self._place = place
+        self._joined_for = joined_for
         self._processes = processes
         self._call_id = call_id
         self._log = log
-        self._session: Session | None = None
+        self._session: McpSession | None = None
         self._answers: HttpAnswers | None = None
         self._watchers: list[Callable[[], None]] = []
         self._scope = anyio.CancelScope()
@@ -149,6 +157,7 @@ class Connection:
     async def _whole_life(self) -> str:
         with self._scope:
             try:
+                await anyio.sleep(_BREATH if _SDK in sys.modules else _BREATH_BEFORE_LOADING)
                 sdk = await to_thread.run_sync(_load, abandon_on_cancel=True)
             except ImportError as error:
                 return f"this installation is broken, install it again ({one_line(str(error), 200)})"
@@ -191,8 +200,8 @@ class Connection:
         return said
 
     async def _with_process(self, sdk: ModuleType) -> None:
-        directory = _directory(self._place.roots[0], self.spec.cwd or "")
-        environment = {**self._place.environment, **dict(self.spec.environment)}
+        directory = _directory(self._joined_for.roots[0], self.spec.cwd or "")
+        environment = {**self._joined_for.environment, **dict(self.spec.environment)}
         process = await start_server(self.spec.command, directory, environment, self._processes, self._call_id)
         try:
             try:
@@ -211,7 +220,7 @@ class Connection:
         await self._talk(sdk, over(self.spec.url, self.spec.headers, self._answers))
 
     async def _talk(self, sdk: ModuleType, transport: AbstractAsyncContextManager[Any]) -> None:
-        async with sdk.join(transport, self._place.roots, self._on_change, self._over.set) as session:
+        async with sdk.join(transport, self._joined_for.roots, self._on_change, self._over.set) as session:
             self.offers = await read_offers(session.ask, session.capabilities, session.instructions)
             self._scope.deadline = math.inf
             if self._answers is not None:
@@ -228,7 +237,7 @@ class Connection:
                 self._session = None
                 tasks.cancel_scope.cancel()
 
-    async def _reread(self, session: Session) -> None:
+    async def _reread(self, session: McpSession) -> None:
         """Read the offers again when they changed; a hundred notifications in a row are one change."""
         while True:
             await self._changed.wait()

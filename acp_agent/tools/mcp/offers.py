@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import anyio
 from anyio import to_thread
 
-from acp_agent.tools.mcp.errors import ServerGone, ServerRefused, one_line
+from acp_agent.tools.mcp.errors import ServerRefused, one_line
+from acp_agent.tools.mcp.schemas import Check, usable
 from acp_agent.tools.truncate import clip_bytes, encodable
 
 Ask: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
-Check: TypeAlias = Callable[[Mapping[str, Any]], Sequence[str]]
 
 MOST_MEMBERS = 1000
 
 _MOST_PAGES = 100
-_LARGEST_SCHEMA = 64 * 1024
+_LARGEST_SCHEMAS = 1024 * 1024
 _LONGEST_DESCRIPTION = 2 * 1024
 _MOST_PROBLEMS = 10
 _SIDE_LIST_SECONDS = 5.0
@@ -112,13 +111,16 @@ async def _pages(ask: Ask, method: str, key: str) -> list[dict[str, Any]]:
 def _tools(members: Iterable[dict[str, Any]]) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
     found: dict[str, ToolOffer] = {}
     notes: list[str] = []
+    room = _LARGEST_SCHEMAS
     for member in members:
         name = _text(member.get("name"))
         if not name or name in found:
             continue
-        schema = member.get("inputSchema")
         try:
-            made, check = _schema(schema)
+            made, check = usable(member.get("inputSchema"))
+            room -= len(json.dumps(made))
+            if room < 0:
+                raise ValueError(f"the schemas of all its tools are larger than {_LARGEST_SCHEMAS >> 20} MiB")
         except ValueError as error:
             notes.append(f"its tool {one_line(name, 64)} is left out: {error}")
             continue
@@ -133,49 +135,6 @@ def _tools(members: Iterable[dict[str, Any]]) -> tuple[tuple[ToolOffer, ...], tu
             check,
         )
     return tuple(found[name] for name in sorted(found)), tuple(notes[:_MOST_PROBLEMS])
-
-
-def _schema(schema: Any) -> tuple[dict[str, Any], Check]:
-    """The schema as models take it, and its check. Raises `ValueError` with the reason why it is of no use."""
-    from jsonschema import SchemaError
-    from jsonschema.validators import Draft202012Validator, validator_for
-
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        raise ValueError("its input schema is no schema of an object")
-    try:
-        if len(json.dumps(schema)) > _LARGEST_SCHEMA:
-            raise ValueError(f"its input schema is larger than {_LARGEST_SCHEMA >> 10} KiB")
-        validator = validator_for(schema, default=Draft202012Validator)
-        validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(f"its input schema is broken ({one_line(error.message, 200)})") from error
-    except RecursionError as error:
-        raise ValueError("its input schema is too deep") from error
-    # Two vendors refuse an object that does not say which properties it has.
-    made = {**schema, "type": "object", "properties": schema.get("properties", {})}
-    return made, _check_of(validator, made)
-
-
-def _check_of(validator: Any, schema: Mapping[str, Any]) -> Check:
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    # With a registry of its own no reference in a schema makes it fetch something.
-    checking = validator(schema, registry=Registry())
-
-    def check(arguments: Mapping[str, Any]) -> Sequence[str]:
-        problems: list[str] = []
-        try:
-            for error in checking.iter_errors(arguments):
-                where = ".".join(str(part) for part in error.absolute_path) or "arguments"
-                problems.append(f"{where}: {one_line(error.message, 200)}")
-                if len(problems) == _MOST_PROBLEMS:
-                    break
-        except (Unresolvable, RecursionError, re.error):
-            return ()  # what we cannot judge, the server will
-        return problems
-
-    return check
 
 
 def _prompts(members: Iterable[dict[str, Any]]) -> Iterable[PromptOffer]:
@@ -207,6 +166,3 @@ def _resources(members: Iterable[dict[str, Any]], key: str) -> Iterable[Resource
 
 def _text(value: Any) -> str:
     return encodable(value) if isinstance(value, str) else ""
-
-
-__all__ = ["Offers", "PromptOffer", "ResourceOffer", "ServerGone", "ToolOffer", "read_offers"]

@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from acp_agent.log import Log
-from acp_agent.tools.mcp.connection import Connection, Place
+from acp_agent.tools.mcp.connection import Connection, JoinedFor
 from acp_agent.tools.mcp.spec import ServerSpec
 from acp_agent.tools.process_table import ProcessTable
 
@@ -42,18 +42,18 @@ class McpPool:
                 tasks.cancel_scope.cancel()
                 self._tasks = None
 
-    def join(self, spec: ServerSpec, place: Place, *, anew: bool = False) -> Connection:
+    def join(self, spec: ServerSpec, joined_for: JoinedFor, *, anew: bool = False) -> Connection:
         """A connection that is ready or being joined; each `join` is undone by one `leave`.
 
         `anew` makes one in any case; those who have an older one keep it. Raises `RuntimeError` outside of `running`.
         """
         if self._tasks is None:
             raise RuntimeError("MCP servers can only be joined while the pool is running")
-        key = (spec, tuple(str(root) for root in place.roots), frozenset(place.environment.items()))
+        key = (spec, tuple(str(root) for root in joined_for.roots), frozenset(joined_for.environment.items()))
         connection = self._newest.get(key)
         if connection is None or anew or not connection.alive:
             self._made += 1
-            connection = Connection(spec, place, self.processes, f"mcp{self._made}", self._log)
+            connection = Connection(spec, joined_for, self.processes, f"mcp{self._made}", self._log)
             self._newest[key] = connection
             self._tasks.start_soon(connection.run)
         self._users[connection] = self._users.get(connection, 0) + 1

@@ -54,7 +54,7 @@ _REQUEST: Any = types.Request[Any, str]
 _RESULT: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
 
-class Session:
+class McpSession:
     """A joined server: what it offers, and requests to it."""
 
     def __init__(self, client: ClientSession, dispatcher: JSONRPCDispatcher[Any]) -> None:
@@ -107,7 +107,7 @@ async def join(
     roots: Sequence[Path],
     on_change: Callable[[], None],
     on_end: Callable[[], None],
-) -> AsyncIterator[Session]:
+) -> AsyncIterator[McpSession]:
     """Shake hands over a transport. Raises one of `FAILURES`; `on_end` is called when nothing more will be heard."""
     info = types.Implementation(name="acp-agent", version=__version__)
     queue, queued = anyio.create_memory_object_stream[SessionMessage](_QUEUE)
@@ -122,7 +122,7 @@ async def join(
         dispatcher: JSONRPCDispatcher[Any] = JSONRPCDispatcher(sieve, sieve.counted(queue))
         async with ClientSession(dispatcher=dispatcher, client_info=info, list_roots_callback=list_roots) as client:
             await _shake_hands(client)
-            yield Session(client, dispatcher)
+            yield McpSession(client, dispatcher)
         tasks.cancel_scope.cancel()
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import anyio
 
 from acp_agent.tools.base import ToolError
-from acp_agent.tools.mcp.connection import Connection, OnProgress, Place
+from acp_agent.tools.mcp.connection import Connection, JoinedFor, OnProgress
 from acp_agent.tools.mcp.errors import ServerGone, ServerRefused
 from acp_agent.tools.mcp.offers import Offers
 from acp_agent.tools.mcp.pool import McpPool
@@ -39,10 +39,10 @@ class Server:
     `told` is called whenever its state or its offers change.
     """
 
-    def __init__(self, spec: ServerSpec, place: Place, pool: McpPool, told: Callable[[], None]) -> None:
+    def __init__(self, spec: ServerSpec, joined_for: JoinedFor, pool: McpPool, told: Callable[[], None]) -> None:
         self.spec = spec
         self.offers = Offers()
-        self._place = place
+        self._joined_for = joined_for
         self._pool = pool
         self._told = told
         self._connection: Connection | None = None
@@ -78,7 +78,7 @@ class Server:
     def join(self, *, anew: bool = False) -> None:
         """Begin to join it, if it may be and is not joined. Whatever comes of it is told."""
         if self._off is None and not self._closed and self._connection is None:
-            self._connection = self._pool.join(self.spec, self._place, anew=anew)
+            self._connection = self._pool.join(self.spec, self._joined_for, anew=anew)
             self._connection.watch(self._on_change)
             self._on_change()
 

@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from acp_agent.log import NO_LOG
 from acp_agent.tools.base import Tool
-from acp_agent.tools.mcp.connection import Place
+from acp_agent.tools.mcp.connection import JoinedFor
 from acp_agent.tools.mcp.pool import McpPool
 from acp_agent.tools.mcp.prompts import McpPrompt
 from acp_agent.tools.mcp.resources import resource_tools
@@ -27,10 +27,12 @@ class McpServers:
     Nothing is joined before `start`, and what a project's file names not before `allow`.
     """
 
-    def __init__(self, specs: Sequence[ServerSpec], place: Place, pool: McpPool, taken: Collection[str] = ()) -> None:
+    def __init__(
+        self, specs: Sequence[ServerSpec], joined_for: JoinedFor, pool: McpPool, taken: Collection[str] = ()
+    ) -> None:
         self._taken = frozenset(taken)
         self._news = anyio.Event()
-        self._servers = {spec.name: Server(spec, place, pool, self._on_news) for spec in specs}
+        self._servers = {spec.name: Server(spec, joined_for, pool, self._on_news) for spec in specs}
         self._started = False
         self._patient_until: float | None = None
         self._names: dict[tuple[str, str], str] = {}
@@ -81,8 +83,8 @@ class McpServers:
             server = self._servers[name]
             status = server.status
             if status.state == "failed":
-                said.append(f"The MCP server {name} cannot be used: {status.detail}.")
-            said += [f"MCP server {name}: {note}." for note in server.offers.notes]
+                said.append(f"The MCP server {name} cannot be used. {status.detail[:1].upper()}{status.detail[1:]}.")
+            said += [f"The MCP server {name} is joined, but {note}." for note in server.offers.notes]
         new = [each for each in said if each not in self._told]
         self._told.update(new)
         return new
@@ -166,4 +168,4 @@ class McpServers:
 
 def no_servers() -> McpServers:
     """The servers of a session that has none."""
-    return McpServers((), Place(()), McpPool(NO_LOG))
+    return McpServers((), JoinedFor(()), McpPool(NO_LOG))

@@ -13,6 +13,7 @@ from acp_agent.config.diagnostic import Layer
 from acp_agent.config.load import LoadedConfig
 from acp_agent.config.models import McpConfig
 from acp_agent.schema import McpServer, McpServerHttp, McpServerSse, McpServerStdio
+from acp_agent.tools.mcp.errors import one_line
 
 Transport: TypeAlias = Literal["stdio", "http", "sse", "remote"]
 """`remote` is an address of the configuration's, of which is not known whether it speaks `http` or `sse`."""
@@ -20,6 +21,9 @@ Transport: TypeAlias = Literal["stdio", "http", "sse", "remote"]
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 DEFAULT_TIMEOUT = 30.0
+
+MOST_SERVERS = 64
+"""Of one session, those that are switched off not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,32 @@ class ServerSpec:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def servers_of(client: Iterable[McpServer], loaded: LoadedConfig) -> list[ServerSpec]:
-    """All servers of a session, sorted by name. A name that the client gives hides the configuration's."""
-    found = {spec.name: spec for spec in from_config(loaded)}
-    found.update((spec.name, spec) for spec in from_client(client))
-    return [found[name] for name in sorted(found)]
+def servers_of(client: Iterable[McpServer], loaded: LoadedConfig) -> tuple[list[ServerSpec], list[str]]:
+    """All servers of a session, sorted by name, and notes for the person about those that are left out.
+
+    A name that the client gives hides the configuration's. Beyond `MOST_SERVERS` those of the configuration that stand
+    last are left out; the client's are counted when its request is read.
+    """
+    found = {spec.name: spec for spec in from_client(client)}
+    room = MOST_SERVERS - sum(spec.off is None for spec in found.values())
+    left_out = []
+    for spec in from_config(loaded):
+        if spec.name in found:
+            continue
+        if spec.off is None:
+            if room <= 0:
+                left_out.append(spec.name)
+                continue
+            room -= 1
+        found[spec.name] = spec
+    return [found[name] for name in sorted(found)], [_crowded(left_out)] if left_out else []
+
+
+def _crowded(left_out: Sequence[str]) -> str:
+    return (
+        f"A session has at most {MOST_SERVERS} MCP servers. Of the configuration's, {len(left_out)} were left out, the "
+        f"first of them {one_line(left_out[0], 60)}. Switch off what you do not need with `enabled: false`."
+    )
 
 
 def from_client(servers: Iterable[McpServer]) -> list[ServerSpec]:

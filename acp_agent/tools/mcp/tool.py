@@ -63,7 +63,8 @@ class McpTool:
 
     def subjects(self, params: McpArguments, workspace: Workspace) -> Sequence[Subject]:
         """The tool as a whole: what its arguments mean, only its server knows."""
-        return (Subject(self.name, "*", "*", foreign=f"a tool of the MCP server {one_line(self.server.name, 60)}"),)
+        foreign = f"what a tool of the MCP server {one_line(self.server.name, 60)} may do"
+        return (Subject(self.name, "*", "*", foreign=foreign),)
 
     async def preview(self, params: McpArguments, context: ToolContext) -> Sequence[ToolCallContent]:
         """The arguments."""

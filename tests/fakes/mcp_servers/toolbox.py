@@ -1,8 +1,8 @@
 """An MCP server made with the official SDK, for all three transports.
 
-`python toolbox.py stdio` is one. `python toolbox.py nest` makes as many over HTTP as it is asked for, without loading the
-SDK anew for each: a line of input is `{"arguments": ["http" or "sse", "port=N", "json"], "environment": {}}`, of which
-`json` answers without streams, and a line of output `PID PORT`. All of them end with its input.
+`python toolbox.py stdio` is one. `python toolbox.py nest` makes as many over HTTP as it is asked for, and loads the SDK
+once for all of them. A line of input is `{"arguments": ["http" or "sse", "port=N", "json"], "environment": {}}`, of
+which `json` answers without streams; a line of output is `PID PORT`. All of them end with its input.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ async def test_no_secret_is_shown_wherever_it_stands(rig: Rig, monkeypatch: pyte
         "headers": {"X-Anything": "from-a-header"},
         "accessToken": "from-an-option",
         "setting": "{env:OF_MINE}",
-        "other": f"prefix {KEY} suffix",
+        "other": "from-any-other-option",
+        "reasoningEffort": "high",
         "file": "{file:~/key.txt}",
     }
     server = {
@@ -82,6 +83,7 @@ async def test_no_secret_is_shown_wherever_it_stands(rig: Rig, monkeypatch: pyte
         "command": ["run", "--token", "from-an-argument", "--api-key=from-an-equation", "--verbose"],
         "environment": {"FOO": "from-a-variable"},
         "enabled": False,
+        "cwd": f"/srv/{KEY}/here",
     }
     rig.config = {"mcp": {"one": server}, "permission": {"read": {"*.key": "deny"}}}
     rig.config["provider"] = {
@@ -97,8 +99,10 @@ async def test_no_secret_is_shown_wherever_it_stands(rig: Rig, monkeypatch: pyte
             assert "from-" not in text
             assert KEY not in text
         assert '"apiKey": "[secret]"' in answers[0]
-        assert '"other": "prefix [secret] suffix"' in answers[0]
-        assert '"--token",\n        "[secret]",\n        "--api-key=[secret]",\n        "--verbose"' in answers[0]
+        assert '"other": "[secret]"' in answers[0]
+        assert '"reasoningEffort": "high"' in answers[0]
+        assert '"cwd": "/srv/[secret]/here"' in answers[0]
+        assert '"command": [\n        "run",\n        "… and 4 arguments that are not shown"\n      ]' in answers[0]
         assert '"*.key": "deny"' in answers[0], "a rule is no secret"
         assert "Made from `{env:}` or `{file:}`" in answers[2]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from acp_agent.llm.messages import AssistantMessage, Text, Thinking
-from acp_agent.schema import DiffContent, PlanEntry, TextContent
+from acp_agent.schema import DiffContent, EmbeddedResource, PlanEntry, TextContent, TextResourceContents
 from acp_agent.session.record import events
 from acp_agent.session.record.store import SessionHead
 from acp_agent.session.record.transcript import LONGEST_PIECE, markdown
@@ -113,6 +114,16 @@ def test_text_that_looks_like_markup_stays_inside_its_block() -> None:
     assert "<summary>edit: a &lt;b&gt; &amp; c</summary>" in text
     assert "````diff\n" in text
     assert "`````\n````x\n`````" in text
+
+
+def test_titles_and_names_are_no_markup_and_stay_on_their_line() -> None:
+    head = replace(HEAD, title="**Fix** <b> foo_bar & C# [x](y)")
+    link = EmbeddedResource(resource=TextResourceContents(uri="file:///a%0A%0A<script>.md", text="x"))
+    plan = events.PlanChanged(entries=(PlanEntry(content="Do\n\n# it", priority="high", status="pending"),))
+    text = markdown(head, [events.UserMessage(message_id="1", blocks=(link,)), plan])
+    assert text.startswith("# \\*\\*Fix\\*\\* \\<b> foo_bar & C\\# \\[x\\](y)\n\n")
+    assert "<summary>Attached: a &lt;script&gt;.md</summary>" in text
+    assert "- [ ] Do # it" in text
 
 
 def test_plans_thoughts_notes_and_summaries_are_part_of_it_and_long_pieces_are_cut() -> None:

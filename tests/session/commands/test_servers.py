@@ -27,6 +27,10 @@ class Row:
 class Shelf:
     rows: list[Row] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
+    waiting: Sequence[str] = ()
+
+    def waiting_for_trust(self) -> dict[str, object]:
+        return dict.fromkeys(self.waiting)
 
     def status(self) -> Sequence[Row]:
         return self.rows
@@ -71,6 +75,28 @@ async def test_a_server_that_is_off_stays_off_and_the_answer_says_why() -> None:
         "`old` cannot be joined.\n\n- `old` (sse): off. It is disabled."
     )
     assert servers.joined == []
+
+
+WAITING = Row("new", "stdio", "off", "nobody has agreed to it yet")
+
+
+async def test_of_servers_that_wait_for_a_yes_it_says_when_that_is_asked_and_not_how_to_join_them() -> None:
+    servers = Shelf([WAITING], waiting=["new"])
+    row = "- `new` (stdio): off. Nobody has agreed to it yet."
+    asks = "The next prompt that goes to a model asks you whether to start `new`."
+    assert await answer_about(servers, "") == f"**MCP servers**\n\n{row}\n\n{asks}"
+    assert await answer_about(servers, "reconnect new") == f"`new` cannot be joined.\n\n{row}\n\n{asks}"
+    refused = await answer_about(servers, "", refused=True)
+    assert refused.endswith("You were asked whether to start `new`, and the answer was no. A new session asks again.")
+    servers.rows.append(Row("files", "stdio", "ready"))
+    assert (await answer_about(servers, "")).endswith(f"{asks}\n\nJoin one again with `/mcp reconnect NAME`.")
+
+
+async def test_words_of_a_server_are_no_markup() -> None:
+    servers = Shelf([Row("files", "stdio", "failed", "**gone** <b>\n# see [this](http://x)")])
+    assert r"- `files` (stdio): failed, 0 tools. \*\*gone\*\* \<b> \# see \[this\](http://x)." in (
+        await answer_about(servers, "")
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import anyio
+import psutil
 
 from acp_agent.log import NO_LOG, Log
 from acp_agent.schema import SessionUpdate
 from acp_agent.tools.base import ToolContext, ToolError, ToolResult
 from acp_agent.tools.environment import child_environment
 from acp_agent.tools.local import LocalWorkspace
-from acp_agent.tools.mcp.connection import Place
+from acp_agent.tools.mcp.connection import JoinedFor
 from acp_agent.tools.mcp.pool import McpPool
 from acp_agent.tools.mcp.servers import McpServers
 from acp_agent.tools.mcp.spec import ServerSpec
@@ -48,18 +51,79 @@ def tool(name: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "inputSchema": {"type": "object", "properties": {}}, **fields}
 
 
+class Web:
+    """A server made with the SDK over HTTP. Its port stays its own while it is not running."""
+
+    def __init__(self, kind: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        # Bound and never listening: a connection is refused, and nobody else is given the port.
+        self._port = socket.socket()
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            self._port.setsockopt(socket.SOL_SOCKET, option, 1)
+        self._port.bind(("127.0.0.1", 0))
+        port = self._port.getsockname()[1]
+        self._asked = {"arguments": [kind, f"port={port}", *arguments], "environment": {**os.environ, **environment}}
+        self.url = f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}"
+        self._pid = 0
+
+    def start(self) -> None:
+        """Have it listen."""
+        nest = _nest()
+        assert nest.stdin is not None
+        assert nest.stdout is not None
+        nest.stdin.write(json.dumps(self._asked) + "\n")
+        nest.stdin.flush()
+        answer = nest.stdout.readline().split()
+        assert answer, "the server did not start"
+        self._pid = int(answer[0])
+
+    def kill(self) -> None:
+        """End it without a goodbye; it may be started again. Once it is gone nothing answers at its port."""
+        if self._pid:
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(self._pid)
+                process.kill()
+                process.wait(LONG)
+        self._pid = 0
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._port.close()
+
+
+@cache
+def _nest() -> subprocess.Popen[str]:
+    """The process in which all of them are born. It ends with this one."""
+    command = [sys.executable, str(SERVERS / "toolbox.py"), "nest"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@contextmanager
+def web_server(kind: str, *arguments: str, **environment: str) -> Iterator[Web]:
+    """The server made with the SDK over HTTP, running."""
+    made = Web(kind, arguments, environment)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
 @contextmanager
 def web(kind: str, *arguments: str, **environment: str) -> Iterator[str]:
-    """The server made with the SDK over HTTP; gives its address."""
-    command = [sys.executable, str(SERVERS / "toolbox.py"), kind, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port, "the server did not start"
-        try:
-            yield f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}"
-        finally:
-            process.kill()
+    """The address of the server made with the SDK over HTTP."""
+    with web_server(kind, *arguments, **environment) as made:
+        yield made.url
+
+
+def processes() -> list[psutil.Process]:
+    """What this process has started and still runs, without the servers that tests started themselves."""
+    found = psutil.Process().children(recursive=True)
+    if _nest.cache_info().currsize:
+        nest = psutil.Process(_nest().pid)
+        tests_own = {nest, *nest.children(recursive=True)}
+        found = [each for each in found if each not in tests_own]
+    return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
 
 
 @dataclass
@@ -134,7 +198,7 @@ async def joining(
 ) -> AsyncIterator[Bench]:
     """A session in the folder that joins the servers; left, it has closed them."""
     environment = child_environment(os.environ if environ is None else environ, ("OPENAI_API_KEY",), ())
-    servers = McpServers(specs, Place((folder,), environment), made, taken)
+    servers = McpServers(specs, JoinedFor((folder,), environment), made, taken)
     bench = Bench(servers, LocalWorkspace((folder,), ProcessTable(), environment), made)
     async with anyio.create_task_group() as tasks:
         if start:

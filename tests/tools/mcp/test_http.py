@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from acp_agent.tools.mcp.spec import ServerSpec, Transport
-from tests.tools.mcp.bench import LONG, joined, joining, pool, until_exists, web
+from tests.tools.mcp.bench import LONG, joined, until_exists, web, web_server
 
 pytestmark = pytest.mark.anyio
 
@@ -168,39 +167,24 @@ async def test_a_key_that_is_wrong_is_no_reason_to_try_the_former_transport(tmp_
             assert bench.detail("web").startswith("it wants a login (HTTP 401)")
 
 
-def kill_the_server() -> None:
-    for process in psutil.Process().children():
-        if any(part.endswith("toolbox.py") for part in process.cmdline()):
-            process.kill()
-            process.wait()
-
-
-def port_of(url: str) -> str:
-    return f"port={url.split(':')[2].split('/')[0]}"
-
-
 @pytest.mark.parametrize("kind", ["http", "sse"])
 async def test_a_server_that_went_away_is_told_and_joined_again_when_it_is_back(tmp_path, kind):
-    async with pool() as made:
-        with web(kind) as url:
-            async with joining(made, tmp_path, spec(kind, url)) as bench:
-                await bench.servers.settled(LONG)
-                assert (await bench.call("web_echo", text="x")).output == "x"
-                kill_the_server()
-                said = [await bench.refusal("web_echo", text="x") for _ in range(2)]
-                assert said[0].startswith("The MCP server web ")
-                assert said[1].startswith("The MCP server web cannot be used: nothing answers at its address (")
-                with web(kind, port_of(url)):
-                    assert (await bench.call("web_echo", text="back")).output == "back"
-                    assert bench.state("web") == "ready"
+    with web_server(kind) as server:
+        async with joined(tmp_path, spec(kind, server.url)) as bench:
+            assert (await bench.call("web_echo", text="x")).output == "x"
+            server.kill()
+            said = [await bench.refusal("web_echo", text="x") for _ in range(2)]
+            assert said[0].startswith("The MCP server web ")
+            assert said[1].startswith("The MCP server web cannot be used: nothing answers at its address (")
+            server.start()
+            assert (await bench.call("web_echo", text="back")).output == "back"
+            assert bench.state("web") == "ready"
 
 
 async def test_a_session_that_the_server_forgot_is_begun_anew_without_a_word(tmp_path):
-    async with pool() as made:
-        with web("http") as url:
-            async with joining(made, tmp_path, spec("http", url)) as bench:
-                await bench.servers.settled(LONG)
-                assert (await bench.call("web_echo", text="x")).output == "x"
-                kill_the_server()
-                with web("http", port_of(url)):
-                    assert (await bench.call("web_echo", text="back")).output == "back"
+    with web_server("http") as server:
+        async with joined(tmp_path, spec("http", server.url)) as bench:
+            assert (await bench.call("web_echo", text="x")).output == "x"
+            server.kill()
+            server.start()
+            assert (await bench.call("web_echo", text="back")).output == "back"

@@ -55,6 +55,14 @@ async def test_a_tool_with_a_schema_of_no_use_is_left_out_and_said(schema, why):
     assert offers.notes == (f"its tool bad is left out: {why}",)
 
 
+async def test_tools_whose_schemas_are_too_large_together_are_left_out_and_said():
+    offers = await tools(*[tool(f"t{at:02}", inputSchema={"description": "x" * 60_000}) for at in range(20)])
+    assert [offer.name for offer in offers.tools] == [f"t{at:02}" for at in range(17)]
+    assert offers.notes == tuple(
+        f"its tool t{at} is left out: the schemas of all its tools are larger than 1 MiB" for at in (17, 18, 19)
+    )
+
+
 async def test_a_schema_is_passed_on_as_it_is():
     schema = {"type": "object", "$defs": {"p": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/p"}},
               "required": ["a"], "title": "T"}  # fmt: skip

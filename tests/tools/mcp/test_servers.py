@@ -21,7 +21,7 @@ from acp_agent.tools.mcp.servers import McpServers
 from acp_agent.tools.mcp.spec import ServerSpec
 from acp_agent.tools.spec import tool_spec
 from tests.tools.desk import Holders
-from tests.tools.mcp.bench import LONG, Bench, joined, joining, odd, pool, tool, toolbox, until_exists
+from tests.tools.mcp.bench import LONG, Bench, joined, joining, odd, pool, processes, tool, toolbox, until_exists
 
 pytestmark = pytest.mark.anyio
 
@@ -32,11 +32,6 @@ on_one_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def processes() -> list[psutil.Process]:
-    """What this process has started and still runs."""
-    return [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
 
 
 # Joining.
@@ -67,7 +62,7 @@ async def test_what_is_joined_offers_its_tools_and_the_others_say_why_not(tmp_pa
         assert list(bench.servers.tools) == ["good_a", "good_b"]
         said = bench.servers.untold()
         assert len(said) == 6
-        assert "The MCP server dead cannot be used: it ended with exit code 1: first / no such table." in said
+        assert "The MCP server dead cannot be used. It ended with exit code 1: first / no such table." in said
         assert bench.servers.untold() == []
 
 
@@ -288,7 +283,7 @@ async def test_a_server_that_died_is_told_and_started_again_by_the_next_call(tmp
         )
         await bench.until(lambda: bench.state("odd") == "failed")
         assert bench.servers.untold() == [
-            "The MCP server odd cannot be used: it ended with exit code 7: out of cheese."
+            "The MCP server odd cannot be used. It ended with exit code 7: out of cheese."
         ]
         assert list(bench.servers.tools) == ["odd_die", "odd_t"]
         assert (await bench.call("odd_t", a=1)).output == '{"a": 1}'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acp_agent.schema import EnvVariable, HttpHeader, McpServerHttp, McpServerSse, McpServerStdio
-from acp_agent.tools.mcp.spec import ServerSpec, from_client, from_config, servers_of, untrusted
+from acp_agent.tools.mcp.spec import MOST_SERVERS, ServerSpec, from_client, from_config, servers_of, untrusted
 from tests.config.folders import Folders
 
 
@@ -65,8 +65,23 @@ def test_a_server_that_cannot_be_meant_says_why_it_is_off(folders, server, why):
 
 def test_a_name_of_the_client_hides_the_configuration(folders):
     folders.write("global", {"mcp": {name: {"type": "local", "command": ["configured"]} for name in "bc"}})
-    found = servers_of([McpServerStdio(name=name, command="given") for name in "ab"], folders.load())
+    found, notes = servers_of([McpServerStdio(name=name, command="given") for name in "ab"], folders.load())
+    assert notes == []
     assert [(spec.name, spec.command[0]) for spec in found] == [("a", "given"), ("b", "given"), ("c", "configured")]
+
+
+def test_what_the_configuration_has_too_many_of_is_left_out_and_said(folders):
+    many = {f"c{index:02}": LOCAL for index in range(MOST_SERVERS)}
+    folders.write("global", {"mcp": {"off": {**LOCAL, "enabled": False}, **many}})
+    found, notes = servers_of(
+        [McpServerStdio(name=name, command="given") for name in ("a", "b", "c00")], folders.load()
+    )
+    names = [spec.name for spec in found]
+    assert names == ["a", "b", *(f"c{index:02}" for index in range(MOST_SERVERS - 2)), "off"]
+    assert notes == [
+        "A session has at most 64 MCP servers. Of the configuration's, 2 were left out, the first of them c62. "
+        "Switch off what you do not need with `enabled: false`."
+    ]
 
 
 LOCAL = {"type": "local", "command": ["run", "it"]}
