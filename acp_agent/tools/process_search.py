@@ -9,11 +9,14 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 MARKER = "ACP_AGENT_CALL"
+
+_LOOKS = 4
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -79,11 +82,17 @@ def has_marker(pid: int, prefix: str) -> bool:
     """Whether the process was started with a marker that begins with `prefix`. Always false outside Linux."""
     if sys.platform != "linux":
         return False
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environ = file.read()
-    except OSError:
-        return False
+    environ = b""
+    for attempt in range(_LOOKS):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environ = file.read()
+            if environ or not os.readlink(f"/proc/{pid}/exe"):
+                break
+        except OSError:
+            break  # not ours to see, gone, or a part of the kernel
+        # Between two programs a process shows no environment for a moment.
+        time.sleep(attempt * 0.001)
     wanted = f"{MARKER}={prefix}".encode()
     return environ.startswith(wanted) or b"\x00" + wanted in environ
 
