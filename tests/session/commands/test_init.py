@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def repository(rig: Rig) -> None:
 
 def initialized(rig: Rig) -> list[bool]:
     """Of every project that the store knows, whether it is marked."""
-    with sqlite3.connect(rig.store) as database:
+    with closing(sqlite3.connect(rig.store)) as database:
         return [row[0] is not None for row in database.execute("SELECT initialized FROM project")]
 
 
