@@ -122,6 +122,11 @@ class SessionMethods:
         )
 
         async def opened(state: SessionState) -> Reply:
+            setup = await setup_of(params, prompt)
+            if setup.changes(state):
+                raise other_setup(session.id, "It is just being opened in another way.")
+            options.check_options(state, setup.options)
+            await options.set_options(state, setup.options)
             if replayed:
                 await show_conversation(state, self._client())
             if not self._is_open(session):  # closed or deleted meanwhile
@@ -132,18 +137,12 @@ class SessionMethods:
             return Reply(choices, lambda: self._announce(session, state))
 
         async def first() -> Reply:
-            state = await session.opened()
-            if (await setup_of(params, prompt)).changes(state):
-                raise other_setup(session.id, "It is just being opened in another way.")
-            return await opened(state)
+            return await opened(await session.opened())
 
         async def again() -> Reply:
-            setup = await setup_of(params, prompt)
             assert session.state is not None
             if await self._store.read_head(session.id) is None:
                 raise unknown_session(session.id)
-            options.check_options(session.state, setup.options)
-            await options.set_options(session.state, setup.options)
             return await opened(session.state)
 
         if is_open:  # a turn may run in it, and wait for a person: show what is there so far

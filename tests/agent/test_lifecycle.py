@@ -473,3 +473,15 @@ async def test_a_session_that_another_process_deleted_is_not_found(rig: Rig) -> 
         ):
             error = await client.error(method, {"sessionId": session, **more})
             assert (error["code"], error["data"]) == (-32002, {"sessionId": session}), method
+
+
+async def test_first_values_hold_for_a_session_that_another_request_is_just_opening(rig: Rig) -> None:
+    async with rig.client() as client:
+        await client.initialize()
+        session = await client.new(rig.cwd)
+    async with rig.client() as client:
+        await client.initialize()
+        change = await client.begin("session/set_mode", {"sessionId": session, "modeId": "build"})
+        load = await client.begin("session/load", setup(rig, sessionId=session, configOptions={"mode": "plan"}))
+        assert "result" in await client.response(change)
+        assert (await client.response(load))["result"]["modes"]["currentModeId"] == "plan"
